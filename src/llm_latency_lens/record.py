@@ -1,0 +1,218 @@
+"""What one request came to: content events, marks, usage, and the error if there was one.
+
+A record is what a decoder makes of a timeline. Marks are nanoseconds of the same monotonic clock
+as the timeline's; derived durations are properties, each defined as in the documentation's table
+of terms, and None where the request did not get that far.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .timeline import Connection, ErrorKind, Stage, Timeline
+
+
+class EventKind(StrEnum):
+    """What a content event carries."""
+
+    TEXT = "text"
+    REASONING = "reasoning"
+    REFUSAL = "refusal"
+    TOOL = "tool"
+
+
+class Status(StrEnum):
+    OK = "ok"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestError:
+    """Why a request failed, in the provider's words where it gave any."""
+
+    kind: ErrorKind
+    stage: Stage
+    message: str
+    http_status: int | None = None
+    provider_code: str | None = None
+
+
+@dataclass(slots=True)
+class Usage:
+    """Token counts; None is unknown, never zero.
+
+    `input` includes `cached_input`, and `output` includes `reasoning`, whatever the provider's
+    own convention is: the decoder maps it.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    cached_input: int | None = None
+
+
+@dataclass(slots=True)
+class Events:
+    """The content events of one answer, as columns of equal length."""
+
+    at_ns: array[int] = field(default_factory=lambda: array("q"))
+    read: array[int] = field(default_factory=lambda: array("q"))
+    """Which read of the timeline completed the event."""
+    chars: array[int] = field(default_factory=lambda: array("q"))
+    kind: list[EventKind] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.at_ns)
+
+    def add(self, at_ns: int, read: int, kind: EventKind, text: str) -> None:
+        self.at_ns.append(at_ns)
+        self.read.append(read)
+        self.chars.append(len(text))
+        self.kind.append(kind)
+        self.text.append(text)
+
+    def gaps_ns(self) -> list[int]:
+        """Every gap between consecutive content events (`itl`)."""
+        at = self.at_ns
+        return [b - a for a, b in zip(at, at[1:], strict=False)]
+
+
+@dataclass(slots=True)
+class Record:
+    """One request, understood."""
+
+    id: str
+    index: int
+    status: Status
+    provider: str = ""
+    model: str = ""
+    tag: str | None = None
+    attempt: int = 0
+    warmup: bool = False
+    stream: bool = True
+    max_tokens: int | None = None
+    error: RequestError | None = None
+
+    planned_ns: int | None = None
+    start_ns: int | None = None
+    sent_ns: int | None = None
+    first_byte_ns: int | None = None
+    end_ns: int | None = None
+    start_unix_ns: int | None = None
+
+    events: Events = field(default_factory=Events)
+    usage: Usage = field(default_factory=Usage)
+    tokens_source: str = "events"
+    """Where `usage.output` comes from: `usage`, `tokenizer`, or `events` (then it is unknown)."""
+    reasoning_streamed: bool = True
+    """False when reasoning tokens were counted but no reasoning event was seen."""
+    finish_reason: str | None = None
+    response_id: str | None = None
+    response_model: str | None = None
+    fingerprint: str | None = None
+    hints_ms: Mapping[str, float] = field(default_factory=dict)
+    """What the server itself says of its time, e.g. llama.cpp's `prompt_ms`."""
+
+    connection: Connection = field(default_factory=Connection)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    clock_source: str = "user"
+    clock_step_ns: int = 0
+    read_lag_ns_max: int = 0
+    late_events: int = 0
+    """Events whose read was late by more than 1 ms."""
+    merged_events: int = 0
+    """Events that share a read with the one before, in a read that spans more than 1 ms."""
+    coalesced_events: int = 0
+    """Events that share a read with the one before, the reader being on time: sent together."""
+
+    @property
+    def first_token_ns(self) -> int | None:
+        return self.events.at_ns[0] if len(self.events) else None
+
+    @property
+    def first_answer_ns(self) -> int | None:
+        for at_ns, kind in zip(self.events.at_ns, self.events.kind, strict=True):
+            if kind is not EventKind.REASONING:
+                return at_ns
+        return None
+
+    @property
+    def last_token_ns(self) -> int | None:
+        return self.events.at_ns[-1] if len(self.events) else None
+
+    @property
+    def ttfb_ns(self) -> int | None:
+        return _since(self.first_byte_ns, self.start_ns)
+
+    @property
+    def ttft_ns(self) -> int | None:
+        return _since(self.first_token_ns, self.start_ns)
+
+    @property
+    def answer_ns(self) -> int | None:
+        return _since(self.first_answer_ns, self.start_ns)
+
+    @property
+    def e2e_ns(self) -> int | None:
+        return _since(self.end_ns, self.start_ns)
+
+    @property
+    def send_lag_ns(self) -> int | None:
+        return _since(self.start_ns, self.planned_ns)
+
+    @property
+    def corrected_ttft_ns(self) -> int | None:
+        return _since(self.first_token_ns, self.planned_ns)
+
+    @property
+    def corrected_e2e_ns(self) -> int | None:
+        return _since(self.end_ns, self.planned_ns)
+
+    @property
+    def connection_ns(self) -> int | None:
+        """Set-up of a fresh connection (dns + connect + tls); None when it was reused."""
+        c = self.connection
+        if c.reused or c.connect_ns is None:
+            return None
+        return (c.dns_ns or 0) + c.connect_ns + (c.tls_ns or 0)
+
+    @property
+    def cold_ttft_ns(self) -> int | None:
+        """TTFT with the connection's set-up, as a fresh process sees it; None when reused."""
+        setup, ttft = self.connection_ns, self.ttft_ns
+        return None if setup is None or ttft is None else setup + ttft
+
+    @property
+    def streamed_tokens(self) -> int | None:
+        """Output tokens less reasoning tokens that were counted but never streamed."""
+        output = self.usage.output
+        if output is None:
+            return None
+        hidden = 0 if self.reasoning_streamed else (self.usage.reasoning or 0)
+        return max(0, output - hidden)
+
+    @property
+    def tpot_ns(self) -> float | None:
+        """Time per output token after the first; None when one event carried everything."""
+        tokens, first, last = self.streamed_tokens, self.first_token_ns, self.last_token_ns
+        if tokens is None or tokens < 2 or first is None or last is None or len(self.events) < 2:
+            return None
+        return (last - first) / (tokens - 1)
+
+    @property
+    def tokens_per_event(self) -> float | None:
+        tokens = self.streamed_tokens
+        return None if tokens is None or not len(self.events) else tokens / len(self.events)
+
+
+def _since(mark: int | None, origin: int | None) -> int | None:
+    return None if mark is None or origin is None else mark - origin
+
+
+Decoder = Callable[[Timeline], Record]
+"""Pure: the same timeline gives the same record, today and from a file next year."""
