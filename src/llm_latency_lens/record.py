@@ -126,9 +126,9 @@ class Record:
     late_events: int = 0
     """Events whose read was late by more than 1 ms."""
     merged_events: int = 0
-    """Events that share a read with the one before, in a read that spans more than 1 ms."""
+    """Events that share a late read (more than 1 ms) with the one before: their gap of 0 is ours."""
     coalesced_events: int = 0
-    """Events that share a read with the one before, the reader being on time: sent together."""
+    """Events that share a read on time with the one before: they were sent together."""
 
     @property
     def first_token_ns(self) -> int | None:

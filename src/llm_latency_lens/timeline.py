@@ -2,8 +2,8 @@
 
 A timeline knows nothing of what the bytes mean. All marks are nanoseconds of CLOCK_MONOTONIC; a
 mark that was not reached is None. The body is kept in one buffer with parallel arrays (stamp,
-lateness, spread, end offset), so that a read costs four appends and no object is left for the
-garbage collector.
+lateness, end offset), so that a read costs three appends and no object is left for the garbage
+collector.
 """
 
 from __future__ import annotations
@@ -90,7 +90,6 @@ class Timeline:
         "planned_ns",
         "provider",
         "sent_ns",
-        "spread",
         "start_ns",
         "status",
         "stream",
@@ -142,18 +141,15 @@ class Timeline:
         """Stamp of each read that carried body bytes."""
         self.lag = array("q")
         """Lateness of each read: when the program took it, less its stamp."""
-        self.spread = array("q")
-        """How much earlier than the stamp the first bytes of each read can have arrived, at most."""
         self.ends = array("Q")
         """Length of the body after each read."""
         self.body = bytearray()
 
-    def add(self, at_ns: int, data: bytes, lag_ns: int = 0, spread_ns: int = 0) -> None:
+    def add(self, at_ns: int, data: bytes, lag_ns: int = 0) -> None:
         """Append one read. The transport inlines this; tests and replays call it."""
         self.body += data
         self.at.append(at_ns)
         self.lag.append(lag_ns)
-        self.spread.append(spread_ns)
         self.ends.append(len(self.body))
 
     def fail(self, kind: ErrorKind, stage: Stage, message: str) -> None:
