@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from .arrivals import Schedule, constant, poisson
 
-Schedule = Callable[[int], int | None]
-"""The n-th arrival, as nanoseconds after the start of the run; None ends the run."""
+__all__ = ["Schedule", "constant", "poisson"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from .files import read_prompts
+from .prompts import Workload, cycle
+from .tokenizer import load_tokenizer
 
-from ..record import Record
-from ..request import Request
-
-Workload = Callable[[Record | None], Request | None]
-"""The next request, given the previous record of this conversation; None when there is no more."""
+__all__ = ["Workload", "cycle", "load_tokenizer", "read_prompts"]
