@@ -8,11 +8,11 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt -e ".[fast]"
+	$(PIP) install -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core
-	$(PIP) install -c constraints.txt -e ".[fast,tokenizers,dev]"
+	$(PIP) install -c constraints.txt -e ".[tokenizers,dev]"
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev

@@ -1,0 +1,216 @@
+"""From a URL to a socket that is ready: names, addresses, proxies, TLS; every phase timed.
+
+Addresses are tried as RFC 8305 (happy eyeballs) says. What goes wrong comes back as a `Failure`
+with the phase in which it happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from ..clock import Clock
+from ..timeline import Connection, ErrorKind, Failure, Stage
+from .proxy import Proxy, find_proxy
+from .settings import Network
+from .stamps import enable_stamps, round_trip_us
+from .tls import TlsLayer, build_context, explain, handshake
+
+_HAPPY_EYEBALLS_DELAY_S = 0.25
+_MAX_HEAD = 16384
+
+
+@dataclass(slots=True)
+class Link:
+    """An open socket with the TLS sessions on it, outermost first."""
+
+    sock: socket.socket
+    layers: tuple[TlsLayer, ...]
+    info: Connection
+    stamped: bool
+    proxy: Proxy | None = None
+    """The proxy that wants whole URLs; None when there is none or it only carries a tunnel."""
+
+
+class _ProxyRefused(Exception):
+    """The proxy answered, and did not open the tunnel."""
+
+
+@dataclass(slots=True)
+class Dialer:
+    """Opens links to where `network` leads; contexts and settings are made once."""
+
+    network: Network
+    clock: Clock
+    _contexts: dict[bool, ssl.SSLContext] = field(default_factory=dict)
+
+    async def dial(self, url: SplitResult) -> Link | Failure:
+        """Open one connection for `url`; never raises for what the network does."""
+        attempt = _Attempt(self, url)
+        limit = self.network.timeouts.connect_s
+        try:
+            async with asyncio.timeout(limit):
+                return await attempt.run()
+        except TimeoutError:
+            return attempt.failed(
+                ErrorKind.TIMEOUT, f"no connection to {attempt.where} within {limit:g} s"
+            )
+        except ssl.SSLError as error:
+            return attempt.failed(ErrorKind.NETWORK, explain(error, attempt.where))
+        except socket.gaierror as error:
+            return attempt.failed(
+                ErrorKind.NETWORK, f"the name {attempt.where} is not known: {error.strerror}"
+            )
+        except _ProxyRefused as error:
+            return attempt.failed(ErrorKind.NETWORK, str(error))
+        except OSError as error:
+            return attempt.failed(
+                ErrorKind.NETWORK, f"no connection to {attempt.where}: {describe(error)}"
+            )
+
+    def context(self, *, to_proxy: bool) -> ssl.SSLContext:
+        """The TLS context, made at its first use: loading the trusted CAs takes milliseconds."""
+        if to_proxy not in self._contexts:
+            self._contexts[to_proxy] = build_context(self.network.tls)
+        return self._contexts[to_proxy]
+
+
+class _Attempt:
+    """One dial: where it has come to, and how long each phase took."""
+
+    def __init__(self, dialer: Dialer, url: SplitResult) -> None:
+        assert url.hostname
+        self._dialer = dialer
+        self._url = url
+        self._now = dialer.clock.monotonic_ns
+        self._stage = Stage.RESOLVE
+        self._sock: socket.socket | None = None
+        self._info = Connection()
+        self.host = url.hostname
+        self.port = url.port or (443 if url.scheme == "https" else 80)
+        self.where = f"{self.host}:{self.port}"
+
+    def failed(self, kind: ErrorKind, message: str) -> Failure:
+        if self._sock is not None:
+            self._sock.close()
+        return Failure(kind, self._stage, message)
+
+    async def run(self) -> Link:
+        network = self._dialer.network
+        secure = self._url.scheme == "https"
+        proxy = None
+        if network.unix_socket:
+            self.where = network.unix_socket
+            self._sock = sock = await self._connect_unix(network.unix_socket)
+        else:
+            proxy = find_proxy(self._url, network.proxy)
+            if proxy:
+                self.where = f"{proxy.host}:{proxy.port} (the proxy)"
+            self._sock = sock = await self._connect_tcp(
+                proxy.host if proxy else self.host, proxy.port if proxy else self.port
+            )
+        layers: list[TlsLayer] = []
+        if proxy and proxy.tls:
+            await self._secure(sock, layers, proxy.host, to_proxy=True)
+        if proxy and secure:
+            await self._tunnel(sock, layers, proxy)
+        if secure:
+            self.where = f"{self.host}:{self.port}"
+            await self._secure(sock, layers, self.host, to_proxy=False)
+            self._info.tls_version = layers[-1].version
+        self._info.rtt_us = round_trip_us(sock)
+        return Link(sock, tuple(layers), self._info, enable_stamps(sock), None if secure else proxy)
+
+    async def _connect_tcp(self, host: str, port: int) -> socket.socket:
+        addresses = await self._resolve(host, port)
+        self._stage = Stage.CONNECT
+        begun = self._now()
+        sock = await start_connection(
+            addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY_S, interleave=1
+        )
+        self._info.connect_ns = self._now() - begun
+        self._info.address = "{}:{}".format(*sock.getpeername()[:2])
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return sock
+
+    async def _connect_unix(self, path: str) -> socket.socket:
+        self._stage = Stage.CONNECT
+        begun = self._now()
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock = sock
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, path)
+        self._info.connect_ns = self._now() - begun
+        self._info.address = f"unix:{path}"
+        return sock
+
+    async def _resolve(self, host: str, port: int) -> list[AddrInfoType]:
+        if literal := _literal(host, port):
+            return [literal]
+
+        def look_up() -> tuple[list[AddrInfoType], int]:
+            # Timed in the thread itself: waiting for a free thread is not the resolver's time.
+            begun = self._now()
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return found, self._now() - begun
+
+        loop = asyncio.get_running_loop()
+        found, self._info.dns_ns = await loop.run_in_executor(None, look_up)
+        return found
+
+    async def _secure(
+        self, sock: socket.socket, layers: list[TlsLayer], host: str, *, to_proxy: bool
+    ) -> None:
+        self._stage = Stage.TLS
+        layer = TlsLayer(self._dialer.context(to_proxy=to_proxy), host)
+        begun = self._now()
+        await handshake(sock, layer, layers[-1] if layers else None)
+        self._info.tls_ns = (self._info.tls_ns or 0) + self._now() - begun
+        layers.append(layer)
+
+    async def _tunnel(self, sock: socket.socket, layers: list[TlsLayer], proxy: Proxy) -> None:
+        self._stage = Stage.CONNECT
+        loop = asyncio.get_running_loop()
+        begun = self._now()
+        ask = proxy.connect_request(self.host, self.port)
+        await loop.sock_sendall(sock, layers[0].encrypt(ask) if layers else ask)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = await loop.sock_recv(sock, _MAX_HEAD)
+            if not data or len(head) > _MAX_HEAD:
+                raise _ProxyRefused(f"{self.where} closed the connection before the tunnel was up")
+            head += layers[0].decrypt(data) if layers else data
+        status = head.split(b"\r\n", 1)[0].decode("latin-1")
+        if not status.startswith(("HTTP/1.1 2", "HTTP/1.0 2")):
+            raise _ProxyRefused(
+                f"{self.where} opens no tunnel to {self.host}:{self.port}: {status}"
+            )
+        self._info.connect_ns = (self._info.connect_ns or 0) + self._now() - begun
+
+
+def _literal(host: str, port: int) -> AddrInfoType | None:
+    """The address that `host` already is; None when it is a name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if address.version == 4:
+        return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))
+    return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0))
+
+
+def describe(error: OSError) -> str:
+    """An operating system's error in plain words."""
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused (is the server running there?)"
+    if isinstance(error, ConnectionResetError) and not error.strerror:
+        return str(error)
+    text = error.strerror or str(error) or type(error).__name__
+    return text[:1].lower() + text[1:]

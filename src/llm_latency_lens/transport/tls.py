@@ -1,0 +1,119 @@
+"""TLS over memory, so that the bytes come off the socket with their stamps before they are read."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+from ..errors import UsageError
+from .settings import Tls
+
+_READ_SIZE = 65536
+
+
+def build_context(tls: Tls) -> ssl.SSLContext:
+    """A client context; raises UsageError for files that are missing or do not parse."""
+    import certifi
+
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        if tls.ca_file:
+            context.load_verify_locations(tls.ca_file)
+        else:
+            context.load_verify_locations(certifi.where())
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"CA file {tls.ca_file}: {_reason(error)}") from None
+    if tls.cert_file:
+        try:
+            context.load_cert_chain(tls.cert_file, tls.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"client certificate {tls.cert_file}: {_reason(error)}") from None
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class TlsLayer:
+    """One TLS session: ciphertext in, plaintext out, and the reverse."""
+
+    def __init__(self, context: ssl.SSLContext, hostname: str) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+        self.ended = False
+        """True once the peer said that no more will come (close_notify)."""
+
+    @property
+    def version(self) -> str | None:
+        return self._object.version()
+
+    def handshake(self, received: bytes) -> tuple[bool, bytes]:
+        """Take what the peer sent; (done, what to send it)."""
+        self._incoming.write(received)
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False, self._outgoing.read()
+        return True, self._outgoing.read()
+
+    def decrypt(self, ciphertext: bytes | memoryview) -> bytes:
+        """The plaintext that this ciphertext completes; may be empty."""
+        self._incoming.write(ciphertext)
+        plaintext = b""
+        # The exception for "no whole record" costs more than a read: look before asking again.
+        while self._incoming.pending or self._object.pending():
+            try:
+                piece = self._object.read(_READ_SIZE)
+            except ssl.SSLWantReadError:
+                break
+            except ssl.SSLZeroReturnError:
+                piece = b""
+            if not piece:
+                self.ended = True
+                break
+            plaintext = plaintext + piece if plaintext else piece
+        return plaintext
+
+    def encrypt(self, plaintext: bytes) -> bytes:
+        self._object.write(plaintext)
+        return self._outgoing.read()
+
+
+async def handshake(sock: socket.socket, layer: TlsLayer, outer: TlsLayer | None) -> bytes:
+    """Carry out the handshake; the plaintext that already came with its last flight.
+
+    `outer` is the TLS session with a proxy, inside which this one runs.
+    """
+    loop = asyncio.get_running_loop()
+    received = b""
+    while True:
+        done, reply = layer.handshake(received)
+        if reply:
+            await loop.sock_sendall(sock, outer.encrypt(reply) if outer else reply)
+        if done:
+            return layer.decrypt(b"")
+        data = await loop.sock_recv(sock, _READ_SIZE)
+        if not data:
+            raise ConnectionResetError("the server closed the connection during the TLS handshake")
+        received = outer.decrypt(data) if outer else data
+
+
+def explain(error: ssl.SSLError, host: str) -> str:
+    """One line for a failed handshake."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate of {host} is not trusted: {error.verify_message} "
+            "(--ca-file names a CA to trust, --insecure skips the check)"
+        )
+    return f"TLS with {host} failed: {_reason(error)}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).lower().replace("_", " ")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
