@@ -1,0 +1,82 @@
+"""What a result must know besides its records: how the run was asked for, and how the program fared.
+
+Plain data, filled while the capture runs and kept in the run's directory; nothing here costs
+start-up time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Mode = Literal["closed", "open"]
+ClockSource = Literal["kernel", "user", "mixed"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Health:
+    """How the measuring process itself fared during one capture."""
+
+    capture_s: float = 0.0
+    """Seconds from the start of the capture to its end, warm-up included."""
+    cpu_s: float = 0.0
+    """CPU time that the process used in it."""
+    run_delay_s: float | None = None
+    """Time in which the process could have run but waited for a CPU; None where unknown."""
+    loop_stall_ms_max: float = 0.0
+    """The latest heartbeat of the event loop."""
+    loop_stalls: int = 0
+    """Heartbeats that came more than 100 ms late."""
+    suspended_s: float = 0.0
+    """Time in which the process or the machine stood still."""
+    clock_step_ms: float = 0.0
+    """Largest change seen between the real and the monotonic clock, with its sign."""
+    clock_source: ClockSource = "user"
+    reads: int = 0
+    """Reads from sockets that carried bytes of an answer."""
+    spool_bytes: int = 0
+    """Bytes of timelines written."""
+    gc_disabled: bool = False
+    """True when Python's garbage collector was off while capturing."""
+    progress_decode_ms: float = 0.0
+    """CPU time spent on decoding records for the progress display, in milliseconds."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One run, as it was asked for and as it ended.
+
+    `clock` may hold `source`, `resolution_ns` (of the monotonic clock) and
+    `offset_uncertainty_ns` (of the conversion from kernel stamps). `config` carries no secret.
+    `certificate` is what `calibrate` left on this machine; `max_events_per_second` in it is the
+    highest rate at which it found the stamps true.
+    """
+
+    id: str
+    name: str = ""
+    started_at_unix_ns: int = 0
+    tool_version: str = ""
+    host: Mapping[str, Any] = field(default_factory=dict)
+    clock: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    mode: Mode = "closed"
+    concurrency: int | None = None
+    """Closed loop: requests kept in flight. Open loop: the limit on them, None for no limit."""
+    planned: int | None = None
+    """Measured requests that the run was to send; None when a duration decided."""
+    offered_rate: float | None = None
+    """Open loop: arrivals per second that were asked for."""
+    max_tokens: int | None = None
+    warmup: int = 0
+    """Requests sent first and left out of every figure."""
+    interrupted: bool = False
+    """True when the user ended the run."""
+    stopped_early: str | None = None
+    """Why the program itself ended the run before its plan, in one plain line."""
+    unsent: int = 0
+    """Arrivals that were planned but never sent, because the run ended."""
+    health: Health | None = None
+    """None when the run was killed before it could be written."""
+    certificate: Mapping[str, Any] | None = None
+    seed: int = 0
