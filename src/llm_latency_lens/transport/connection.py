@@ -45,7 +45,7 @@ class Http1Connection:
         self._carried = 0
         self._timeline: Timeline | None = None
         self._ended: asyncio.Future[None] | None = None
-        self._parser: httptools.HttpResponseParser = None
+        self._parser: httptools.HttpResponseParser
         self._body = bytearray()
         self._offset = 0
         self._complete = False

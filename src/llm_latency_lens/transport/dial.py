@@ -10,7 +10,9 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import SplitResult
 
 from aiohappyeyeballs import AddrInfoType, start_connection
@@ -38,7 +40,7 @@ class Link:
     """The proxy that wants whole URLs; None when there is none or it only carries a tunnel."""
 
 
-class _ProxyRefused(Exception):
+class _ProxyRefusedError(Exception):
     """The proxy answered, and did not open the tunnel."""
 
 
@@ -67,7 +69,7 @@ class Dialer:
             return attempt.failed(
                 ErrorKind.NETWORK, f"the name {attempt.where} is not known: {error.strerror}"
             )
-        except _ProxyRefused as error:
+        except _ProxyRefusedError as error:
             return attempt.failed(ErrorKind.NETWORK, str(error))
         except OSError as error:
             return attempt.failed(
@@ -151,14 +153,14 @@ class _Attempt:
         self._info.address = f"unix:{path}"
         return sock
 
-    async def _resolve(self, host: str, port: int) -> list[AddrInfoType]:
+    async def _resolve(self, host: str, port: int) -> Sequence[AddrInfoType]:
         if literal := _literal(host, port):
             return [literal]
 
-        def look_up() -> tuple[list[AddrInfoType], int]:
+        def look_up() -> tuple[Sequence[AddrInfoType], int]:
             # Timed in the thread itself: waiting for a free thread is not the resolver's time.
             begun = self._now()
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found: Sequence[Any] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             return found, self._now() - begun
 
         loop = asyncio.get_running_loop()
@@ -185,11 +187,13 @@ class _Attempt:
         while b"\r\n\r\n" not in head:
             data = await loop.sock_recv(sock, _MAX_HEAD)
             if not data or len(head) > _MAX_HEAD:
-                raise _ProxyRefused(f"{self.where} closed the connection before the tunnel was up")
+                raise _ProxyRefusedError(
+                    f"{self.where} closed the connection before the tunnel was up"
+                )
             head += layers[0].decrypt(data) if layers else data
         status = head.split(b"\r\n", 1)[0].decode("latin-1")
         if not status.startswith(("HTTP/1.1 2", "HTTP/1.0 2")):
-            raise _ProxyRefused(
+            raise _ProxyRefusedError(
                 f"{self.where} opens no tunnel to {self.host}:{self.port}: {status}"
             )
         self._info.connect_ns = (self._info.connect_ns or 0) + self._now() - begun

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 from ..errors import UsageError
 
@@ -34,8 +34,8 @@ def find_proxy(url: SplitResult, setting: str | None) -> Proxy | None:
         return None
     if setting != "env":
         return parse_proxy(setting)
-    proxies = getproxies_environment()
-    if proxy_bypass_environment(url.netloc.rpartition("@")[2], proxies):
+    proxies = getproxies()
+    if proxy_bypass(url.netloc.rpartition("@")[2]):
         return None
     found = proxies.get(url.scheme) or proxies.get("all")
     return parse_proxy(found) if found else None
