@@ -193,9 +193,7 @@ class _Attempt:
             head += layers[0].decrypt(data) if layers else data
         status = head.split(b"\r\n", 1)[0].decode("latin-1")
         if not status.startswith(("HTTP/1.1 2", "HTTP/1.0 2")):
-            raise _ProxyRefusedError(
-                f"{self.where} opens no tunnel to {self.host}:{self.port}: {status}"
-            )
+            raise _ProxyRefusedError(f"{self.where} opens no tunnel: {status}")
         self._info.connect_ns = (self._info.connect_ns or 0) + self._now() - begun
 
 

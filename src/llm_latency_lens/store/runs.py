@@ -1,0 +1,177 @@
+"""Run directories: one for each run, private to the user.
+
+run.json        how the run was asked for, and, once it has ended, how it went
+timelines.bin   what was captured (`--raw full` and `--raw redacted`)
+records.jsonl   what was understood, where nothing raw is kept (`--raw off`)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import platformdirs
+
+from ..errors import StoreError
+from ..metrics.context import Context
+from ..metrics.lines import from_line, to_line
+from ..providers import decode
+from ..record import Record
+from ..timeline import Timeline
+from .frames import read_frames
+
+Raw = Literal["full", "redacted", "off"]
+
+FORMAT = 1
+TIMELINES = "timelines.bin"
+RECORDS = "records.jsonl"
+_RUN = "run.json"
+
+_log = logging.getLogger(__name__)
+
+
+class RunFile(msgspec.Struct, kw_only=True):
+    """What run.json holds."""
+
+    format: int = FORMAT
+    raw: Raw = "full"
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run on the disk."""
+
+    path: Path
+    file: RunFile
+
+    def timelines(self) -> Iterator[Timeline]:
+        """What was captured, in the order in which the requests ended."""
+        path = self.path / TIMELINES
+        try:
+            with path.open("rb") as file:
+                yield from read_frames(file, _log.warning)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from None
+
+    def records(self) -> Iterator[Record]:
+        """What was captured, understood: decoded anew, or read where nothing raw was kept."""
+        if self.file.raw == "off":
+            yield from _read_records(self.path / RECORDS)
+        else:
+            for timeline in self.timelines():
+                yield decode(timeline)
+
+
+def home() -> Path:
+    """Where this program keeps its data: LATENCY_LENS_HOME, or the user's data folder."""
+    named = os.environ.get("LATENCY_LENS_HOME")
+    return Path(named) if named else platformdirs.user_data_path("latency-lens", appauthor=False)
+
+
+def new_id(now: datetime) -> str:
+    """A name for a run that sorts by time."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def create(run_id: str, run_dir: Path | None) -> Path:
+    """Make the run's directory: `run_dir` itself, or one under it where it holds something already.
+
+    Without `run_dir`, one under the home folder.
+    """
+    path = run_dir or home() / "runs" / run_id
+    try:
+        if run_dir and path.is_dir() and any(path.iterdir()):
+            path = path / run_id
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise StoreError(
+            f"run directory {path}: {error.strerror} (--run-dir names another place)"
+        ) from None
+    return path
+
+
+def write(path: Path, file: RunFile) -> None:
+    """Replace run.json, whole or not at all."""
+    write_private(path / _RUN, msgspec.json.format(msgspec.json.encode(file), indent=2))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file, whole or not at all, readable by the user alone."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.touch(0o600)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
+
+
+def write_records(path: Path, records: Iterable[Record], *, keep_text: bool) -> None:
+    """One JSON line a request."""
+    encode = msgspec.json.encode
+    try:
+        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            for record in records:
+                file.write(encode(to_line(record, keep_text)) + b"\n")
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
+
+
+def _read_records(path: Path) -> Iterator[Record]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield from_line(msgspec.json.decode(line))
+                except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+                    _log.warning("%s:%d: not a record; the line is left out", path, number)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
+
+
+def find(name: str) -> Run:
+    """The run that `name` means: a directory, a directory of runs (its newest), an id, `latest`."""
+    path = Path(name)
+    if (path / _RUN).is_file():
+        return load(path)
+    if path.is_dir():
+        return load(_newest(path, lambda _: True, f"{path}: no run is kept there"))
+    runs = home() / "runs"
+    if name == "latest":
+        return load(_newest(runs, lambda _: True, f"no run is kept under {runs} yet"))
+    missing = f"no run {name!r}: neither a directory nor the id of a run under {runs}"
+    return load(_newest(runs, lambda found: found.startswith(name), missing))
+
+
+def _newest(folder: Path, wanted: Callable[[str], bool], missing: str) -> Path:
+    found = [file.parent for file in folder.glob(f"*/{_RUN}") if wanted(file.parent.name)]
+    if not found:
+        raise StoreError(missing)
+    return max(found, key=lambda path: path.name)
+
+
+def load(path: Path) -> Run:
+    """Read run.json."""
+    try:
+        data = (path / _RUN).read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path / _RUN}: {error.strerror}") from None
+    try:
+        file = msgspec.json.decode(data, type=RunFile)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"{path / _RUN}: not a run of latency-lens: {error}") from None
+    if file.format > FORMAT:
+        raise StoreError(
+            f"{path / _RUN}: written by a newer latency-lens (format {file.format}, "
+            f"this one reads up to {FORMAT})"
+        )
+    return Run(path, file)
