@@ -1,4 +1,4 @@
-"""What a result must know besides its records: how the run was asked for, and how the program fared.
+"""What a result must know besides its records: what was asked for, and how the program fared.
 
 Plain data, filled while the capture runs and kept in the run's directory; nothing here costs
 start-up time.

@@ -1,0 +1,13 @@
+"""Write the schemas of the documentation anew, after a change of their types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from llm_latency_lens.metrics import lines, result
+
+FOLDER = Path(__file__).parents[2] / "docs/reference"
+
+for name, schema in (("record", lines.json_schema()), ("result", result.json_schema())):
+    (FOLDER / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
