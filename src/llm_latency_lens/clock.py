@@ -6,11 +6,17 @@ them together), so one offset converts between them until the real clock is step
 from __future__ import annotations
 
 import asyncio
+import os
+import struct
+import sys
 import time
 from typing import Protocol
 
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
+
+_EXACT_BELOW_NS = 60 * SECOND_NS
+_timerfd_create = getattr(os, "timerfd_create", None)
 
 
 class Clock(Protocol):
@@ -38,7 +44,11 @@ class SystemClock:
     realtime_ns = staticmethod(time.time_ns)
 
     async def sleep(self, delay_ns: int) -> None:
-        await asyncio.sleep(max(0, delay_ns) / SECOND_NS)
+        """On Linux exact to some microseconds: an event loop's own timers round up to 1 ms."""
+        if sys.platform.startswith("linux") and 0 < delay_ns < _EXACT_BELOW_NS:
+            await _timerfd_sleep(delay_ns)
+        else:
+            await asyncio.sleep(max(0, delay_ns) / SECOND_NS)
 
 
 def realtime_offset_ns(clock: Clock, samples: int = 3) -> int:
@@ -53,3 +63,31 @@ def realtime_offset_ns(clock: Clock, samples: int = 3) -> int:
             best_width, best_offset = width, real - (before + after) // 2
     assert best_offset is not None
     return best_offset
+
+
+async def _timerfd_sleep(delay_ns: int) -> None:
+    loop = asyncio.get_running_loop()
+    due: asyncio.Future[None] = loop.create_future()
+    descriptor = _start_timer(delay_ns)
+    loop.add_reader(descriptor, lambda: due.done() or due.set_result(None))
+    try:
+        await due
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _start_timer(delay_ns: int) -> int:
+    """A descriptor that becomes readable after the delay (timerfd_create(2))."""
+    if _timerfd_create is not None:
+        descriptor: int = _timerfd_create(time.CLOCK_MONOTONIC, flags=os.O_CLOEXEC | os.O_NONBLOCK)
+        os.timerfd_settime_ns(descriptor, initial=delay_ns)  # type: ignore[attr-defined,unused-ignore]
+        return descriptor
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_CLOEXEC | os.O_NONBLOCK)
+    setting = struct.pack("@qqqq", 0, 0, delay_ns // SECOND_NS, delay_ns % SECOND_NS)
+    if descriptor < 0 or libc.timerfd_settime(descriptor, 0, setting, None) < 0:
+        raise OSError(ctypes.get_errno(), "timerfd")
+    return descriptor

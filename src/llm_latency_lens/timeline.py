@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 
 class Stage(StrEnum):
@@ -130,7 +131,7 @@ class Timeline:
         """CLOCK_REALTIME minus CLOCK_MONOTONIC when the request began."""
         self.offset_end_ns = 0
         """The same when it ended: a difference is a step of the clock."""
-        self.clock_source = "user"
+        self.clock_source: Literal["kernel", "user"] = "user"
         self.connection = Connection()
         self.status: int | None = None
         self.headers: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,345 @@
+"""The Request Orchestrator: the only place where a schedule meets a transport.
+
+Slots (closed loop) or arrivals (open loop) are tasks; each sends one request at a time through the
+transport. A heartbeat, outside the hot path, watches the instrument, moves finished reads to the
+sink a slice at a time, and lets the caller look. Nothing is decoded while a run is busy, but for a
+bounded sample that feeds the progress display.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import itertools
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from ..clock import SECOND_NS, Clock
+from ..metrics.context import ClockSource
+from ..request import Request
+from ..timeline import ErrorKind, Stage, Timeline
+from .ledger import Ledger
+from .plan import Outcome, Plan, Progress, Sink, Transport
+from .vitals import BEAT_NS, Vitals
+
+_SWEEP_BEATS = 10
+_FLUSH_BEATS = 5
+_SAMPLE_BEATS = 5
+_RETRYABLE = {
+    ErrorKind.RATE_LIMIT,
+    ErrorKind.OVERLOADED,
+    ErrorKind.SERVER,
+    ErrorKind.NETWORK,
+    ErrorKind.TIMEOUT,
+}
+_BACKOFF_NS = SECOND_NS // 2
+_BACKOFF_MAX_NS = 60 * SECOND_NS
+
+_Slots = asyncio.Semaphore | contextlib.nullcontext[None]
+
+
+class Engine:
+    """Carries out one plan; `run()` once, `interrupt()` from a signal handler or another task.
+
+    Made inside a running event loop. `on_beat` is called some twenty times a second.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        transport: Transport,
+        sink: Sink,
+        clock: Clock,
+        on_beat: Callable[[Engine], None] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._transport = transport
+        self._sink = sink
+        self._clock = clock
+        self._on_beat = on_beat
+        self._indices = itertools.count(plan.first_index)
+        self._ledger = Ledger(plan.decode)
+        self._vitals = Vitals(clock)
+        self._sources: set[ClockSource] = set()
+        self._in_flight: dict[int, Timeline] = {}
+        self._began_ns = clock.monotonic_ns()
+        self._warming = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = asyncio.Event()
+        """Nothing new is sent."""
+        self._cut = asyncio.Event()
+        """What runs has only the grace left."""
+        self._interrupts = 0
+        self._stopped_early: str | None = None
+        self._bug: BaseException | None = None
+
+    # -- what the caller may do and see while it runs -----------------------------------------
+
+    def interrupt(self) -> None:
+        """The first call stops sending and gives running requests a grace; the second cancels."""
+        self._interrupts += 1
+        self._stop()
+        if self._interrupts > 1:
+            self._cancel_all()
+
+    @property
+    def in_flight(self) -> list[Timeline]:
+        """The timelines that are being written now."""
+        return list(self._in_flight.values())
+
+    def progress(self) -> Progress:
+        return self._ledger.progress(
+            self._plan,
+            self._clock.monotonic_ns() - self._began_ns,
+            len(self._in_flight),
+            warming=self._warming,
+            draining=self._stopping.is_set(),
+        )
+
+    # -- the run ------------------------------------------------------------------------------
+
+    async def run(self) -> Outcome:
+        """Carry out the plan; what was measured is in the sink, however it ends."""
+        heart = asyncio.create_task(self._beat())
+        collecting = gc.isenabled()
+        if collecting:
+            gc.collect()
+            gc.freeze()
+            gc.disable()
+        try:
+            await self._warm_up()
+            self._began_ns = self._clock.monotonic_ns()
+            await (self._closed_loop() if self._plan.schedule is None else self._open_loop())
+        finally:
+            self._cancel_all()
+            await self._idle.wait()
+            await _cancelled(heart)
+            if collecting:
+                gc.enable()
+                gc.unfreeze()
+        return self._outcome(collecting)
+
+    def _outcome(self, collecting: bool) -> Outcome:
+        health = self._vitals.finish()
+        health.gc_disabled = collecting
+        health.progress_decode_ms = self._ledger.decode_ms
+        if self._sources:
+            health.clock_source = "mixed" if len(self._sources) > 1 else self._sources.pop()
+        interrupted = self._interrupts > 0
+        return Outcome(health, interrupted, self._stopped_early, self._ledger.unsent)
+
+    async def _warm_up(self) -> None:
+        warmup = self._plan.warmup
+        if not warmup:
+            return
+        self._warming = True
+        left = iter(range(warmup))
+        for _ in range(min(self._plan.concurrency or warmup, warmup)):
+            self._spawn(self._slot(left, warmup=True))
+        await self._drain()
+        self._warming = False
+
+    async def _closed_loop(self) -> None:
+        width, requests = self._plan.concurrency or 1, self._plan.requests
+        left = itertools.count() if requests is None else iter(range(requests))
+        for _ in range(width if requests is None else min(width, requests)):
+            self._spawn(self._slot(left, warmup=False))
+        await self._drain()
+
+    async def _slot(self, left: Iterator[int], *, warmup: bool) -> None:
+        """One of the requests under way: sends the next as soon as the last has ended."""
+        while not (self._stopping.is_set() or (self._past_deadline() and not warmup)):
+            request = None if next(left, None) is None else self._plan.workload(None)
+            if request is None:
+                return
+            await self._one(request, planned_ns=None, warmup=warmup)
+
+    async def _open_loop(self) -> None:
+        """Every arrival keeps its planned time; a late one is sent late, none is left out."""
+        schedule, width = self._plan.schedule, self._plan.concurrency
+        assert schedule is not None
+        slots: _Slots = asyncio.Semaphore(width) if width else contextlib.nullcontext()
+        for arrival in itertools.count():
+            offset = schedule(arrival)
+            request = None if offset is None else self._plan.workload(None)
+            if offset is None or request is None:
+                break
+            planned_ns = self._began_ns + offset
+            if not await self._sleep_until(planned_ns):
+                break
+            self._spawn(self._arrival(request, planned_ns, slots))
+        await self._drain()
+
+    async def _arrival(self, request: Request, planned_ns: int, slots: _Slots) -> None:
+        self._ledger.unsent += 1
+        async with slots:
+            if self._stopping.is_set():
+                return
+            self._ledger.unsent -= 1
+            await self._one(request, planned_ns=planned_ns, warmup=False)
+
+    # -- one request --------------------------------------------------------------------------
+
+    async def _one(self, request: Request, *, planned_ns: int | None, warmup: bool) -> None:
+        """A request with its retries, which share its index and are kept out of its latency."""
+        index = next(self._indices)
+        self._ledger.sent += not warmup
+        for attempt in range(self._plan.retries + 1):
+            timeline = Timeline(
+                index=index,
+                id=f"{self._plan.run_id}-{index}" + (f"-{attempt}" if attempt else ""),
+                attempt=attempt,
+                provider=request.provider,
+                model=request.model,
+                stream=request.stream,
+                max_tokens=request.max_tokens,
+                tag=request.tag,
+                warmup=warmup,
+                planned_ns=planned_ns if attempt == 0 else None,
+            )
+            await self._send(request, timeline)
+            if not warmup and attempt == 0:
+                self._ledger.add(timeline)
+            if attempt == self._plan.retries:
+                return
+            wait_ns = self._backoff_ns(timeline)
+            if wait_ns is None or not await self._sleep_until(self._clock.monotonic_ns() + wait_ns):
+                return
+
+    async def _send(self, request: Request, timeline: Timeline) -> None:
+        self._in_flight[id(timeline)] = timeline
+        self._sink.open(timeline)
+        watch = self._watch_first_token(timeline)
+        try:
+            await self._transport.send(request, timeline)
+        except asyncio.CancelledError:
+            timeline.fail(ErrorKind.CANCELLED, Stage.WAIT, "cancelled")
+            # The watch on the first token cancels too; that is a failure like any other.
+            if timeline.failure and timeline.failure.kind is ErrorKind.TIMEOUT:
+                _current_task().uncancel()
+            else:
+                self._ledger.cancelled += not timeline.warmup and timeline.attempt == 0
+                raise
+        finally:
+            if watch:
+                watch.cancel()
+            del self._in_flight[id(timeline)]
+            self._sources.add(timeline.clock_source)
+            self._vitals.health.reads += len(timeline.at)
+            self._sink.close(timeline)
+
+    def _watch_first_token(self, timeline: Timeline) -> asyncio.TimerHandle | None:
+        """Only a decoder knows a first token, so its limit is watched here, once a request."""
+        limit = self._plan.first_token_s
+        if limit is None:
+            return None
+        task = _current_task()
+
+        def check() -> None:
+            if self._plan.decode(timeline).first_token_ns is None:
+                stage = Stage.STREAM if timeline.at else Stage.WAIT
+                timeline.fail(ErrorKind.TIMEOUT, stage, f"no first token within {limit:g} s")
+                task.cancel()
+
+        return asyncio.get_running_loop().call_later(limit, check)
+
+    def _backoff_ns(self, timeline: Timeline) -> int | None:
+        """How long to wait before the next attempt; None when there is nothing to retry."""
+        error = self._plan.decode(timeline).error
+        if error is None or error.kind not in _RETRYABLE:
+            return None
+        wait = _BACKOFF_NS << timeline.attempt
+        with contextlib.suppress(ValueError):
+            asked_s = float(dict(timeline.headers).get("retry-after", ""))
+            wait = max(wait, int(asked_s * SECOND_NS))
+        return min(wait, _BACKOFF_MAX_NS)
+
+    # -- the heartbeat ------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        for beat in itertools.count(1):
+            await self._clock.sleep(BEAT_NS)
+            self._vitals.beat()
+            # A slice at a time: each request is visited every half second, no beat is long.
+            self._sink.sweep(self.in_flight[beat % _SWEEP_BEATS :: _SWEEP_BEATS])
+            if beat % _SAMPLE_BEATS == 0:
+                self._ledger.decode_sample()
+            if beat % _FLUSH_BEATS == 0:
+                await self._sink.flush()
+            if self._sink.error and not self._stopped_early:
+                self._stopped_early = str(self._sink.error)
+                self._stop()
+            if self._on_beat:
+                self._on_beat(self)
+
+    # -- stopping -----------------------------------------------------------------------------
+
+    def _past_deadline(self) -> bool:
+        limit = self._plan.duration_ns
+        return limit is not None and self._clock.monotonic_ns() >= self._began_ns + limit
+
+    async def _sleep_until(self, due_ns: int) -> bool:
+        """False when the run was told to stop meanwhile."""
+        delay = due_ns - self._clock.monotonic_ns()
+        if delay > 0:
+            await _either(self._clock.sleep(delay), self._stopping.wait())
+        return not self._stopping.is_set()
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        self._cut.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        self._idle.clear()
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (bug := task.exception()):
+            self._bug = self._bug or bug
+            self._stop()
+            self._cancel_all()
+        if not self._tasks:
+            self._idle.set()
+
+    async def _drain(self) -> None:
+        """Until nothing is under way; once the run is cut short, at most for the grace."""
+        await _either(self._idle.wait(), self._cut.wait())
+        if not self._idle.is_set():
+            grace_ns = int(self._plan.grace_s * SECOND_NS)
+            await _either(self._idle.wait(), self._clock.sleep(grace_ns))
+            self._cancel_all()
+            await self._idle.wait()
+        if self._bug:
+            raise self._bug
+
+    def _cancel_all(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Until the first of these is done; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            await _cancelled(task)
+
+
+async def _cancelled(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

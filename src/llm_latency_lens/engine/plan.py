@@ -1,0 +1,91 @@
+"""What a run is to do, how it stands, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import LensError
+from ..metrics.context import Health
+from ..metrics.live import LiveSample
+from ..record import Decoder
+from ..request import Request
+from ..schedule import Schedule
+from ..timeline import Timeline
+from ..workload import Workload
+
+
+class Transport(Protocol):
+    """Sends one request and writes what happens into the timeline; failure is data there."""
+
+    async def send(self, request: Request, timeline: Timeline) -> None: ...
+
+
+class Sink(Protocol):
+    """Keeps timelines: told of each when it begins, now and then, and when it ends."""
+
+    error: LensError | None
+
+    def open(self, timeline: Timeline) -> None: ...
+    def sweep(self, timelines: Iterable[Timeline]) -> None: ...
+    def close(self, timeline: Timeline) -> None: ...
+    async def flush(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run. With `schedule` it is an open loop, without it a closed one.
+
+    A closed loop keeps `concurrency` requests under way until `requests` were sent or
+    `duration_ns` has passed. An open loop sends each arrival at its planned time, or as soon after
+    it as `concurrency` (then a limit; None is no limit) leaves a slot free.
+    `run_id` and `first_index` make the requests of several engines in one run distinct.
+    """
+
+    run_id: str
+    workload: Workload
+    decode: Decoder
+    schedule: Schedule | None = None
+    concurrency: int | None = 1
+    requests: int | None = None
+    duration_ns: int | None = None
+    warmup: int = 0
+    retries: int = 0
+    grace_s: float = 5.0
+    first_token_s: float | None = None
+    offered_rate: float | None = None
+    first_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A run as it stands. `live` samples finished requests; `rate` is of the whole run so far."""
+
+    elapsed_s: float
+    remaining_s: float | None
+    planned: int | None
+    sent: int
+    ok: int
+    failed: int
+    cancelled: int
+    in_flight: int
+    rate: float
+    offered_rate: float | None
+    errors: Mapping[str, int]
+    live: LiveSample
+    warming: bool
+    draining: bool
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. `stopped_early` is why the program itself ended it, in one line."""
+
+    health: Health
+    interrupted: bool
+    stopped_early: str | None
+    unsent: int
