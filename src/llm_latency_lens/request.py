@@ -74,7 +74,8 @@ class Request:
     """One HTTP request, ready to be sent.
 
     `url` is absolute. `headers` hold secrets and therefore never print; the transport adds
-    `host`, `content-length`, `connection` and `accept-encoding: identity` and nothing else.
+    `host`, `content-length`, `accept-encoding: identity` and `x-client-request-id` (the timeline's
+    id, so that a server's log can be joined to the run) and nothing else.
     """
 
     provider: str

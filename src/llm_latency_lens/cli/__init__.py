@@ -1,0 +1,13 @@
+"""The command line: one file for each verb, each a thin caller of the library."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The entry point of `latency-lens`."""
+    from .app import run
+    from .world import World
+
+    sys.exit(run(sys.argv[1:], World()))

@@ -21,7 +21,7 @@ import platformdirs
 
 from ..errors import StoreError
 from ..metrics.context import Context
-from ..metrics.lines import from_line, to_line
+from ..metrics.lines import Line, from_line, to_line
 from ..providers import decode
 from ..record import Record
 from ..timeline import Timeline
@@ -121,7 +121,7 @@ def write_records(path: Path, records: Iterable[Record], *, keep_text: bool) -> 
     try:
         with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             for record in records:
-                file.write(encode(to_line(record, keep_text)) + b"\n")
+                file.write(encode(to_line(record, keep_text=keep_text)) + b"\n")
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
 
@@ -131,8 +131,8 @@ def _read_records(path: Path) -> Iterator[Record]:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    yield from_line(msgspec.json.decode(line))
-                except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+                    yield from_line(msgspec.json.decode(line, type=Line))
+                except msgspec.MsgspecError:
                     _log.warning("%s:%d: not a record; the line is left out", path, number)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None

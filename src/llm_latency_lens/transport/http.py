@@ -63,7 +63,9 @@ class HttpTransport:
         if connection is None:
             return
         try:
-            await connection.exchange(_render(request, parts, connection.proxy), timeline)
+            await connection.exchange(
+                _render(request, parts, connection.proxy, timeline.id), timeline
+            )
         finally:
             if connection.usable and self._reuse:
                 self._idle.setdefault(_origin(parts), []).append(connection)
@@ -120,7 +122,7 @@ def _origin(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _render(request: Request, parts: SplitResult, proxy: Proxy | None) -> bytes:
+def _render(request: Request, parts: SplitResult, proxy: Proxy | None, id: str) -> bytes:
     """The request's bytes. Header values that would break the framing raise UsageError."""
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host = parts.netloc.rpartition("@")[2]
@@ -133,6 +135,8 @@ def _render(request: Request, parts: SplitResult, proxy: Proxy | None) -> bytes:
             raise UsageError(f"header {name.strip()!r}: a value cannot span lines")
         lines.append(f"{name}: {value}")
     lines.append("accept-encoding: identity")
+    if id:
+        lines.append(f"x-client-request-id: {id}")
     lines.append(f"content-length: {len(request.body)}")
     try:
         head = "\r\n".join(lines).encode("latin-1")

@@ -85,7 +85,7 @@ def _prompt(text: str, name: str, number: int) -> Prompt:
     except UnicodeEncodeError:
         message = "a \\u escape is half of a surrogate pair: it is no character"
         raise ConfigError(message, path=name, line=number) from None
-    except (ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(str(error), path=name, line=number) from None
 
 
@@ -93,7 +93,7 @@ def _from_json(value: Any) -> Prompt:
     if isinstance(value, str):
         value = {"prompt": value}
     if not isinstance(value, dict):
-        raise ValueError("a line is a JSON string or an object with `prompt` or `messages`")
+        raise TypeError("a line is a JSON string or an object with `prompt` or `messages`")
     if ("prompt" in value) == ("messages" in value):
         raise ValueError("an object needs either `prompt` or `messages`")
     max_tokens, tag = value.get("max_tokens"), value.get("tag")
@@ -115,5 +115,5 @@ def _messages(value: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         raise ValueError("`messages` must be a list that is not empty")
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise ValueError("each of `messages` must be an object with a `role`")
+            raise TypeError("each of `messages` must be an object with a `role`")
     return tuple(messages)

@@ -1,0 +1,68 @@
+"""The command `latency-lens`: all verbs, and what becomes of what they raise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+import typer
+
+from ..errors import LensError
+from . import benchmark, profile
+from .verb import add
+from .world import World
+
+# The base of what typer raises for a wrong command line has had several homes; this is none of them.
+_Usage: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+def build() -> typer.Typer:
+    """The typer application."""
+    app = typer.Typer(
+        name="latency-lens",
+        help="Measure how long a language model takes to answer, token by token.",
+        no_args_is_help=False,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for module in (profile, benchmark):
+        add(app, module.VERB, module.EXAMPLES)
+    return app
+
+
+def run(args: Sequence[str], world: World) -> int:
+    """Carry out one command line; gives its exit code.
+
+    0 is success, 1 a missed threshold, 2 wrong usage or configuration, 3 a run that could not be
+    completed, 130 an interrupted one. Whatever is wrong is one line on standard error.
+    """
+    command = typer.main.get_command(build())
+    try:
+        code = command.main(
+            args=list(args) or ["--help"],
+            prog_name="latency-lens",
+            standalone_mode=False,
+            obj=world,
+        )
+    except LensError as error:
+        _complain(world.err, str(error))
+        return error.exit_code
+    except _Usage as error:
+        return _misused(error, world.err)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _misused(error: Exception, err: TextIO) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "latency-lens"
+    message = error.format_message().strip().rstrip(".")  # type: ignore[attr-defined]
+    _complain(err, f"{message[:1].lower()}{message[1:]} (see {path} --help)")
+    return 2
+
+
+def _complain(err: TextIO, message: str) -> None:
+    print(f"latency-lens: error: {' '.join(message.split())}", file=err)

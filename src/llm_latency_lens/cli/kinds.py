@@ -1,0 +1,187 @@
+"""What the value of a setting can be. A value comes as text (a flag, an environment variable) or
+as a number, list or table (a configuration file); both are read by the same function.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*)")
+_WORDS = {
+    "true": True, "yes": True, "on": True, "1": True,
+    "false": False, "no": False, "off": False, "0": False,
+}  # fmt: skip
+
+
+class Unfit(ValueError):
+    """The value is not of its kind; the text completes the sentence "NAME ..."."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`read` turns what was given into the value, or raises `Unfit`; `schema` describes what a
+    file may hold, as JSON Schema."""
+
+    metavar: str
+    read: Callable[[object], Any]
+    schema: Mapping[str, Any]
+    many: bool = False
+    choices: tuple[str, ...] = ()
+
+
+def text(metavar: str = "TEXT") -> Kind:
+    """A string that is not empty."""
+    return Kind(metavar, _text, {"type": "string", "minLength": 1})
+
+
+def whole(least: int) -> Kind:
+    """A whole number of at least `least`."""
+
+    def read(value: object) -> int:
+        number = _number(value, "a whole number")
+        if number != int(number):
+            raise Unfit(f"must be a whole number, not {value}")
+        if number < least:
+            raise Unfit(f"must be at least {least}, not {value}")
+        return int(number)
+
+    return Kind("N", read, {"type": ["integer", "string"], "minimum": least})
+
+
+def number(least: float, *, above: bool = False, metavar: str = "NUMBER") -> Kind:
+    """A finite number of at least `least`, or above it."""
+
+    def read(value: object) -> float:
+        found = _number(value, "a number")
+        if found < least or (above and found == least):
+            raise Unfit(f"must be {'above' if above else 'at least'} {least:g}, not {value}")
+        return found
+
+    bound = {"exclusiveMinimum" if above else "minimum": least}
+    return Kind(metavar, read, {"type": ["number", "string"], **bound})
+
+
+def span(*, endless: bool = False, zero: bool = False) -> Kind:
+    """A length of time in seconds, such as 90, 30s, 1h30m or 500ms; `none` where it may be
+    endless."""
+
+    def read(value: object) -> float | None:
+        if endless and (value is None or value == "none"):
+            return None
+        seconds = _seconds(value)
+        if seconds < 0 or (seconds == 0 and not zero):
+            hint = " (`none` is no limit)" if endless else ""
+            raise Unfit(f"must be {'at least' if zero else 'above'} 0, not {value}{hint}")
+        return seconds
+
+    return Kind("DURATION", read, {"type": ["number", "string"]})
+
+
+def switch() -> Kind:
+    """Yes or no."""
+
+    def read(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        found = _WORDS.get(str(value).strip().lower())
+        if found is None:
+            raise Unfit(f"must be true or false, not {_show(value)}")
+        return found
+
+    return Kind("", read, {"type": ["boolean", "string"]})
+
+
+def choice(*names: str) -> Kind:
+    """One of a few words."""
+
+    def read(value: object) -> str:
+        if value not in names:
+            raise Unfit(f"must be {_either(names)}, not {_show(value)}")
+        return str(value)
+
+    return Kind("|".join(names), read, {"enum": list(names)}, choices=names)
+
+
+def json_object() -> Kind:
+    """A JSON object: as JSON text, or as the file's own table."""
+
+    def read(value: object) -> dict[str, Any]:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError) as error:
+                raise Unfit(f"is not JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise Unfit('must be a JSON object, such as {"top_p": 0.9}')
+        return value
+
+    return Kind("JSON", read, {"type": ["object", "string"]})
+
+
+def headers() -> Kind:
+    """HTTP headers: `Name: value`, several of them, or a table of names and values."""
+
+    def read(value: object) -> tuple[tuple[str, str], ...]:
+        if isinstance(value, Mapping):
+            return tuple(_header(f"{name}: {found}") for name, found in value.items())
+        lines = value if isinstance(value, list | tuple) else str(value).splitlines()
+        return tuple(_header(line) for line in lines)
+
+    items = {"type": "string"}
+    schema = {"type": ["object", "array", "string"], "items": items, "additionalProperties": items}
+    return Kind("'NAME: VALUE'", read, schema, many=True)
+
+
+def _header(line: object) -> tuple[str, str]:
+    # The value can be a secret, so that no message repeats the line.
+    found = _HEADER.fullmatch(str(line).strip())
+    if found is None:
+        raise Unfit("must be given as 'Name: value', on one line")
+    name, value = found.groups()
+    if not (value.isascii() and (value.isprintable() or not value)):
+        raise Unfit(f"has a value for {name} that no HTTP header can carry")
+    return name, value
+
+
+def _text(value: object) -> str:
+    # It can be a key, so that no message repeats it.
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise Unfit("must be text")
+    if not str(value).strip():
+        raise Unfit("must not be empty")
+    return str(value)
+
+
+def _number(value: object, wanted: str) -> float:
+    found = math.nan
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            found = float(value)
+    if not math.isfinite(found):
+        raise Unfit(f"must be {wanted}, not {_show(value)}")
+    return found
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, str) and _SPAN.fullmatch(value.strip()):
+        parts = _SPAN_PART.findall(value)
+        return math.fsum(float(amount) * _UNITS_S[unit] for amount, unit in parts)
+    return _number(value, "a length of time such as 30s, 5m or 1h30m")
+
+
+def _show(value: object) -> str:
+    shown = value if isinstance(value, str) else json.dumps(value, default=str)
+    return f"'{shown}'" if len(shown) <= 60 else f"'{shown[:57]}...'"
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,259 @@
+"""Every setting of every command, once. Flags, variables, keys of the configuration file, their
+checks and their reference pages are made from the fields below; the first line of a docstring is
+the heading under which `--help` shows them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError
+from .kinds import choice, headers, json_object, number, span, switch, text, whole
+from .settings import setting
+
+DEFAULT_REQUESTS = 100
+DEFAULT_PROVIDER = "openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to ask."""
+
+    provider: str | None = setting(
+        text("NAME"),
+        None,
+        "Whose API to speak; see `latency-lens providers`.",
+        shown_default="the part of MODEL before its first slash, or openai",
+    )
+    model: str | None = setting(
+        text(),
+        None,
+        "The model's name, as the provider knows it.",
+        argument="[PROVIDER/]MODEL",
+    )
+    prompt: str | None = setting(
+        text(), None, "What to say.", argument="PROMPT", private=True
+    )
+    prompt_file: str | None = setting(
+        text("FILE"),
+        None,
+        "Prompts, one a line or as JSON lines; - reads standard input.",
+    )
+    base_url: str | None = setting(
+        text("URL"),
+        None,
+        "Where the API is.",
+        shown_default="the provider's own variable, such as OPENAI_BASE_URL, then its address",
+    )
+    api_key: str | None = setting(
+        text("KEY"),
+        None,
+        "The key; `none` for a server that wants none. A variable or a file keeps it out of the"
+        " shell's history.",
+        shown_default="the provider's own variable, such as OPENAI_API_KEY",
+        private=True,
+    )
+    api_key_file: str | None = setting(
+        text("FILE"), None, "A file that holds the key and nothing else."
+    )
+    max_tokens: int | None = setting(whole(1), None, "The most tokens that may come back.")
+    temperature: float | None = setting(number(0), None, "The sampling temperature.")
+    extra_body: dict[str, Any] | None = setting(
+        json_object(), None, "More fields for the body of each request."
+    )
+    header: tuple[tuple[str, str], ...] = setting(
+        headers(), (), "One more header for each request; may be repeated."
+    )
+    stream: bool = setting(
+        switch(), True, "Ask for a stream, or for the answer in one piece.", negative=True
+    )
+
+    def __post_init__(self) -> None:
+        if self.prompt is not None and self.prompt_file is not None:
+            raise UsageError("--prompt and --prompt-file exclude each other: give one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way to the server."""
+
+    connect_timeout: float | None = setting(
+        span(endless=True), 10.0, "Limit for name, connection and TLS.", shown_default="10s"
+    )
+    first_token_timeout: float | None = setting(
+        span(endless=True), None, "Limit from start to first token.", shown_default="none"
+    )
+    idle_timeout: float | None = setting(
+        span(endless=True), 120.0, "Limit for a silence within an answer.", shown_default="2m"
+    )
+    timeout: float | None = setting(
+        span(endless=True), 600.0, "Limit for a whole request.", shown_default="10m"
+    )
+    ca_file: str | None = setting(
+        text("FILE"), None, "Certificates to trust in place of the usual ones (PEM)."
+    )
+    cert: str | None = setting(text("FILE"), None, "A client certificate (PEM).")
+    key: str | None = setting(text("FILE"), None, "The client certificate's key (PEM).")
+    insecure: bool = setting(switch(), False, "Trust any certificate.")
+    proxy: str = setting(
+        text("URL"),
+        "env",
+        "A proxy; `env` reads HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
+        shown_default="env",
+    )
+    no_proxy: bool = setting(switch(), False, "Go straight to the server.")
+    unix_socket: str | None = setting(
+        text("PATH"), None, "Connect to this socket file in place of the host and port."
+    )
+
+    def __post_init__(self) -> None:
+        if self.key is not None and self.cert is None:
+            raise UsageError("--key needs --cert: a key alone is no certificate")
+        if self.insecure and self.ca_file is not None:
+            raise UsageError("--insecure and --ca-file exclude each other")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much to send, and when."""
+
+    requests: int | None = setting(
+        whole(1),
+        None,
+        "End after this many requests.",
+        shown_default=f"{DEFAULT_REQUESTS}, without --duration",
+    )
+    duration: float | None = setting(
+        span(), None, "End after this time, for example 30s, 5m or 1h30m."
+    )
+    concurrency: int | None = setting(
+        whole(1),
+        None,
+        "Closed loop: so many requests at a time, each sent when one has ended.",
+        shown_default="1, without --rate",
+    )
+    rate: float | None = setting(
+        number(0, above=True, metavar="PER_SECOND"),
+        None,
+        "Open loop: send by the clock, so many requests a second, whatever the answers do.",
+    )
+    arrival: str | None = setting(
+        choice("constant", "poisson"),
+        None,
+        "Open loop: distances between requests.",
+        shown_default="constant",
+    )
+    max_concurrency: int | None = setting(
+        whole(1),
+        None,
+        "Open loop: the most requests at a time; waiting for a place is send lag.",
+        shown_default="no limit",
+    )
+    warmup: int = setting(
+        whole(0), 0, "Requests sent before the measured ones.", shown_default="0"
+    )
+    seed: int = setting(whole(0), 0, "For everything that is drawn.", shown_default="0")
+    connections: str = setting(
+        choice("warm", "cold"),
+        "warm",
+        "Open before the clock starts, or anew for each request.",
+        shown_default="warm",
+    )
+    retries: int = setting(
+        whole(0),
+        0,
+        "Send a failed request again; counted, never part of a latency.",
+        shown_default="0",
+    )
+    grace: float = setting(
+        span(zero=True),
+        5.0,
+        "How long the first Ctrl-C lets running requests go on.",
+        shown_default="5s",
+    )
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and self.concurrency is not None:
+            raise UsageError(
+                "--rate and --concurrency exclude each other: --rate sends by the clock (limit it"
+                " with --max-concurrency), --concurrency when an answer has ended"
+            )
+        if self.rate is None and self.max_concurrency is not None:
+            raise UsageError("--max-concurrency belongs to --rate: without it give --concurrency")
+        if self.rate is None and self.arrival is not None:
+            raise UsageError("--arrival belongs to --rate: without it nothing is sent by the clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is kept."""
+
+    run_dir: str | None = setting(
+        text("DIR"),
+        None,
+        "Where runs are kept.",
+        shown_default="the user's data folder; LATENCY_LENS_HOME changes it",
+    )
+    raw: str = setting(
+        choice("full", "redacted", "off"),
+        "full",
+        "What the run keeps of the answers: all, all but their text, or records only.",
+        shown_default="full",
+    )
+    name: str | None = setting(text("NAME"), None, "A name for the run.")
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What comes out."""
+
+    output: str | None = setting(
+        text("FILE"), None, "The result as JSON; - prints it in place of the table."
+    )
+    records: str | None = setting(
+        text("FILE"), None, "One JSON line for each request; - prints them in place of the table."
+    )
+    keep_text: bool = setting(
+        switch(), False, "Put prompts and answers into what is written; they are private."
+    )
+    tokenizer: str | None = setting(
+        text("PATH"),
+        None,
+        "A tokenizer.json, or its folder, to count tokens where the server reports no usage.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.output == "-" and self.records == "-":
+            raise UsageError("--output - and --records - exclude each other: one can be printed")
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What is shown."""
+
+    quiet: bool = setting(switch(), False, "No progress, only results and errors.")
+    no_color: bool = setting(switch(), False, "No colours; NO_COLOR does the same.")
+    log_level: str = setting(
+        choice("debug", "info", "warning", "error"),
+        "warning",
+        "How much to log, to standard error.",
+        shown_default="warning",
+    )
+    config: str | None = setting(
+        text("FILE"), None, "Settings from a TOML or YAML file; flags and variables come first."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """The answer."""
+
+    show_text: bool = setting(switch(), False, "Print the answer as it arrives.")
+
+
+COMMANDS: dict[str, tuple[type, ...]] = {
+    "profile": (Target, Watching, Way, Keeping, Outputs, Screen),
+    "benchmark": (Target, Load, Way, Keeping, Outputs, Screen),
+}
+"""The settings of each command, by groups, in the order of its parameters."""

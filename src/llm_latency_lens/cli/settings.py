@@ -1,0 +1,133 @@
+"""What a setting is, and where its value comes from: flag, environment, file, default.
+
+Settings are the fields of the dataclasses in `options`: flags, variables, keys of a configuration
+file, their checks and their documentation are all read from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConfigError, UsageError
+from .config import Entry
+from .kinds import Kind, Unfit
+
+ENV_PREFIX = "LATENCY_LENS_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that a person can set; `shown_default` is the default in words."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    panel: str
+    shown_default: str | None = None
+    negative: bool = False
+    """A switch that is on and has a flag `--no-NAME` to turn it off."""
+    argument: str | None = None
+    """The metavar under which it can also be given without a flag, by its place."""
+    private: bool = False
+    """Left out of the command that is shown after a run."""
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return ENV_PREFIX + self.name.upper()
+
+
+def setting(kind: Kind, default: Any, text: str, **more: Any) -> Any:
+    """A dataclass field that is a setting; `more` are the other fields of `Setting`."""
+    return dataclasses.field(
+        default=default, metadata={"kind": kind, "help": text, "more": more}
+    )
+
+
+def settings_of(group: type) -> list[Setting]:
+    """The settings of a group, in their order. The first line of its docstring is its title."""
+    panel = (group.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    return [
+        Setting(
+            field.name,
+            field.metadata["kind"],
+            field.default,
+            field.metadata["help"],
+            panel,
+            **field.metadata["more"],
+        )
+        for field in dataclasses.fields(group)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a setting came to: its value, what was given for it, and whether anyone gave it."""
+
+    setting: Setting
+    value: Any
+    raw: object
+    given: bool
+
+
+def choose(
+    settings: Iterable[Setting],
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    entries: Iterable[Entry] = (),
+    path: str = "",
+) -> dict[str, Choice]:
+    """Settle every setting. Raises `UsageError` (`ConfigError` for the file's) on the first value
+    that does not fit."""
+    in_file = {entry.name: entry for entry in entries}
+    return {
+        item.name: _choose(item, flags, environ, in_file.get(item.name), path) for item in settings
+    }
+
+
+def build(group: type[Any], chosen: Mapping[str, Choice]) -> Any:
+    """The group's dataclass with the chosen values; its own check may raise `UsageError`."""
+    return group(**{item.name: chosen[item.name].value for item in settings_of(group)})
+
+
+def _choose(
+    item: Setting,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    entry: Entry | None,
+    path: str,
+) -> Choice:
+    flag, placed = flags.get(item.name), flags.get(placed_name(item))
+    if flag not in (None, []) and placed is not None:
+        raise UsageError(f"{item.name} is given twice: as {item.argument} and with {item.flag}")
+    if placed is not None:
+        return _read(item, placed, f"{item.argument}")
+    if flag not in (None, []):
+        return _read(item, flag, item.flag)
+    if environ.get(item.variable):
+        return _read(item, environ[item.variable], item.variable)
+    if entry is None:
+        return Choice(item, item.default, item.default, given=False)
+    try:
+        return _read(item, entry.value, entry.key)
+    except UsageError as error:
+        raise ConfigError(str(error), path=path, line=entry.line) from None
+
+
+def placed_name(item: Setting) -> str:
+    """The parameter that holds the setting when it is given by its place."""
+    return f"placed_{item.name}"
+
+
+def _read(item: Setting, raw: object, name: str) -> Choice:
+    try:
+        return Choice(item, item.kind.read(raw), raw, given=True)
+    except Unfit as error:
+        raise UsageError(f"{name} {error}") from None

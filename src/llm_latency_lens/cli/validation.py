@@ -1,0 +1,86 @@
+"""Every mistake of a configuration file, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+
+from ..errors import ConfigError, UsageError
+from .config import Entry, applying, expand
+from .kinds import Unfit
+from .options import COMMANDS
+from .settings import Setting, build, choose, settings_of
+
+
+def mistakes(entries: Iterable[Entry], path: str, environ: Mapping[str, str]) -> list[ConfigError]:
+    """What is wrong with these entries: unknown and doubled names, variables that are not set,
+    values that do not fit, and values that do not fit together. In the order of their lines."""
+    entries = list(entries)
+    found = [*_doubled(entries, path)]
+    for entry in entries:
+        found += _wrong(entry, path, environ)
+    if not found:
+        found += _clashes(entries, path, environ)
+    return sorted(found, key=lambda error: error.line or 0)
+
+
+def named(setting_name: str, section: str | None) -> Setting | None:
+    """The setting of this name that a section (None: the top of the file) can hold."""
+    commands = COMMANDS if section is None else {section: COMMANDS[section]}
+    for groups in commands.values():
+        for group in groups:
+            for item in settings_of(group):
+                if item.name == setting_name:
+                    return item
+    return None
+
+
+def _doubled(entries: list[Entry], path: str) -> Iterator[ConfigError]:
+    first: dict[tuple[str | None, str], Entry] = {}
+    for entry in entries:
+        before = first.setdefault((entry.section, entry.name), entry)
+        if before is not entry:
+            message = f"{entry.key} is given twice, first on line {before.line}"
+            yield ConfigError(message, path=path, line=entry.line)
+
+
+def _wrong(entry: Entry, path: str, environ: Mapping[str, str]) -> Iterator[ConfigError]:
+    item = named(entry.name, entry.section)
+    if item is None or item.name == "config":
+        yield ConfigError(_unknown(entry), path=path, line=entry.line)
+        return
+    try:
+        item.kind.read(expand(entry, environ, path).value)
+    except ConfigError as error:
+        yield error
+    except Unfit as error:
+        yield ConfigError(f"{entry.key} {error}", path=path, line=entry.line)
+
+
+def _unknown(entry: Entry) -> str:
+    if entry.section is None and isinstance(entry.value, dict):
+        kind, known = "section", list(COMMANDS)
+    else:
+        kind = "setting"
+        groups = [g for name, gs in COMMANDS.items() if entry.section in (None, name) for g in gs]
+        known = [item.name for group in groups for item in settings_of(group)]
+    nearest = get_close_matches(entry.name, known, n=1, cutoff=0.6)
+    where = f" in [{entry.section}]" if entry.section else ""
+    hint = f": did you mean {nearest[0]}?" if nearest else ""
+    return f"unknown {kind} '{entry.key}'{where}{hint}"
+
+
+def _clashes(
+    entries: list[Entry], path: str, environ: Mapping[str, str]
+) -> Iterator[ConfigError]:
+    """Values that exclude each other, once each."""
+    told = set()
+    for command, groups in COMMANDS.items():
+        used = [expand(entry, environ, path) for entry in applying(entries, command)]
+        for group in groups:
+            try:
+                build(group, choose(settings_of(group), {}, {}, used, path))
+            except UsageError as error:
+                if str(error) not in told:
+                    told.add(str(error))
+                    yield ConfigError(str(error), path=path)

@@ -1,0 +1,119 @@
+"""From a function over groups of settings to a command.
+
+A verb is a function of the `Call` and of the groups that `options.COMMANDS` gives it. Its flags are
+made from their fields; it is called with the groups filled in, and returns the exit code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import typer
+
+from ..errors import ConfigError
+from .config import applying, expand, read_entries
+from .options import COMMANDS
+from .settings import Choice, Setting, build, choose, placed_name, settings_of
+from .validation import mistakes
+from .world import Call, World
+
+Verb = Callable[..., int]
+
+
+def add(app: typer.Typer, verb: Verb, examples: str) -> None:
+    """Make a command of the verb; `examples` close its help."""
+    name = verb.__name__
+    groups = COMMANDS[name]
+
+    def command(context: typer.Context, **flags: object) -> int:
+        world: World = context.obj
+        chosen = _choose(name, groups, flags, world.environ)
+        _start_logging(chosen, world)
+        try:
+            return verb(Call(world, name, chosen), *(build(group, chosen) for group in groups))
+        except BrokenPipeError:
+            # The reader of a pipe has gone. What is still buffered must not fail at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 141
+
+    parameters = [_keyword("context", typer.Context, inspect.Parameter.empty)]
+    for group in groups:
+        for item in settings_of(group):
+            parameters += _parameters(item)
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {item.name: item.annotation for item in parameters}
+    epilog = f"[bold]Examples[/bold]\n{_plain(examples)}"
+    app.command(name, help=_plain(inspect.cleandoc(verb.__doc__ or "")), epilog=epilog)(command)
+
+
+def _choose(
+    name: str, groups: Iterable[type], flags: Mapping[str, object], environ: Mapping[str, str]
+) -> dict[str, Choice]:
+    settings = [item for group in groups for item in settings_of(group)]
+    path = flags.get("config") or environ.get("LATENCY_LENS_CONFIG")
+    if not path or "config" not in flags:
+        return choose(settings, flags, environ)
+    path = str(path)
+    entries = applying(read_entries(path, COMMANDS), name)
+    found = mistakes(entries, path, environ)
+    if found:
+        raise _first(found, path)
+    used = [expand(entry, environ, path) for entry in entries]
+    return choose(settings, flags, environ, used, path)
+
+
+def _first(found: list[ConfigError], path: str) -> ConfigError:
+    first, more = found[0], len(found) - 1
+    if not more:
+        return first
+    message = f"{first} (and {more} more: latency-lens validate {path} lists them)"
+    return ConfigError(message.removeprefix(f"{path}:{first.line}: "), path=path, line=first.line)
+
+
+def _start_logging(chosen: Mapping[str, Choice], world: World) -> None:
+    if "log_level" in chosen:
+        level = str(chosen["log_level"].value).upper()
+        form = "latency-lens: %(levelname)s: %(message)s"
+        logging.basicConfig(level=level, format=form, stream=world.err, force=True)
+
+
+def _parameters(item: Setting) -> list[inspect.Parameter]:
+    """The flag of a setting, and its place when it has one."""
+    kind = item.kind
+    annotation: Any = list[str] | None if kind.many else str | None
+    names = [item.flag]
+    if not kind.metavar:
+        annotation = bool | None
+        names = [f"{item.flag}/--no-{item.flag[2:]}"] if item.negative else names
+    default = f" [dim](default: {_plain(item.shown_default)})[/dim]" if item.shown_default else ""
+    option = typer.Option(
+        None,
+        *names,
+        help=_plain(item.help) + default,
+        # A switch takes no value, and typer would name its type.
+        metavar=kind.metavar or " ",
+        show_default=False,
+        rich_help_panel=item.panel,
+    )
+    made = [_keyword(item.name, annotation, option)]
+    if item.argument:
+        argument = typer.Argument(
+            None, metavar=item.argument, help=f"The same as {item.flag}.", show_default=False
+        )
+        made.append(_keyword(placed_name(item), str | None, argument))
+    return made
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+def _plain(text: str) -> str:
+    """Keep rich from taking brackets for markup."""
+    return text.replace("[", "\\[")

@@ -1,0 +1,174 @@
+"""One capture from its plan to its run directory: connections, signals, disk, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..clock import Clock, SystemClock
+from ..errors import LensError, StoreError
+from ..metrics.context import Context
+from ..providers.redact import redact, safe_prefix
+from ..store import runs
+from ..store.runs import Raw, Run, RunFile
+from ..store.spool import Spool
+from ..timeline import Timeline
+from ..transport import HttpTransport, Network
+from ..transport.limits import ensure_descriptors
+from .orchestrator import Engine
+from .plan import Outcome, Plan
+
+OnBeat = Callable[[Engine], None]
+
+# Without a limit on requests under way nobody knows how many connections will be needed.
+_WARM_OPEN_LOOP = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How a capture reaches the server and where it is kept."""
+
+    url: str
+    network: Network = field(default_factory=Network)
+    connections: Literal["warm", "cold"] = "warm"
+    raw: Raw = "full"
+    run_dir: Path | None = None
+    keep_text: bool = False
+    handle_signals: bool = False
+    """Let SIGINT and SIGTERM end the run early; only where this is the program's main thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A finished capture; `unsaved` is what a full disk did not take."""
+
+    run: Run
+    unsaved: list[Timeline]
+
+
+class _Memory:
+    """A sink that keeps timelines in memory, for `--raw off`."""
+
+    error: LensError | None = None
+
+    def __init__(self) -> None:
+        self.timelines: list[Timeline] = []
+
+    def open(self, timeline: Timeline) -> None:
+        pass
+
+    def sweep(self, timelines: Iterable[Timeline]) -> None:
+        pass
+
+    def close(self, timeline: Timeline) -> None:
+        self.timelines.append(timeline)
+
+    async def flush(self) -> None:
+        pass
+
+
+async def capture(
+    plan: Plan,
+    context: Context,
+    setup: Setup,
+    *,
+    clock: Clock | None = None,
+    on_beat: OnBeat | None = None,
+) -> Captured:
+    """Carry out `plan` and keep it; `context` is completed with how it went.
+
+    Raises UsageError before anything is sent when the run cannot be carried out as asked, and
+    StoreError when its directory cannot be made.
+    """
+    clock = clock or SystemClock()
+    ensure_descriptors(plan.concurrency or _WARM_OPEN_LOOP)
+    path = runs.create(context.id, setup.run_dir)
+    file = RunFile(raw=setup.raw, context=context)
+    runs.write(path, file)
+    if setup.raw == "off":
+        memory = _Memory()
+        await _run(plan, context, setup, memory, clock=clock, on_beat=on_beat)
+        records = (plan.decode(timeline) for timeline in memory.timelines)
+        runs.write_records(path / runs.RECORDS, records, keep_text=setup.keep_text)
+        unsaved = []
+    else:
+        blank = setup.raw == "redacted"
+        spool = Spool(
+            path / runs.TIMELINES,
+            redact=redact if blank else None,
+            safe_prefix=safe_prefix if blank else None,
+        )
+        try:
+            await _run(plan, context, setup, spool, clock=clock, on_beat=on_beat)
+        finally:
+            spool.finish()
+        if context.health:
+            context.health.spool_bytes = spool.written
+        if spool.error and not context.stopped_early:
+            context.stopped_early = str(spool.error)
+        unsaved = spool.unsaved()
+    try:
+        runs.write(path, file)
+    except StoreError as error:
+        context.stopped_early = context.stopped_early or str(error)
+    return Captured(Run(path, file), unsaved)
+
+
+async def _run(
+    plan: Plan,
+    context: Context,
+    setup: Setup,
+    sink: Spool | _Memory,
+    *,
+    clock: Clock,
+    on_beat: OnBeat | None,
+) -> None:
+    transport = HttpTransport(setup.network, reuse=setup.connections == "warm", clock=clock)
+    try:
+        if setup.connections == "warm":
+            # A server that is not there shows in the first request: it needs no second message.
+            await transport.warm(setup.url, _connections(plan))
+        engine = Engine(plan, transport, sink, clock, on_beat)
+        with _signals(engine, setup.handle_signals):
+            _note(context, await engine.run())
+    finally:
+        await transport.aclose()
+
+
+def _connections(plan: Plan) -> int:
+    """How many connections to open before the clock starts."""
+    wanted = plan.concurrency
+    if wanted is None:
+        wanted = min(_WARM_OPEN_LOOP, int(plan.offered_rate or 1) + 1)
+    return wanted if plan.requests is None else min(wanted, max(plan.requests, plan.warmup))
+
+
+def _note(context: Context, outcome: Outcome) -> None:
+    context.health = outcome.health
+    context.interrupted = outcome.interrupted
+    context.stopped_early = outcome.stopped_early
+    context.unsent = outcome.unsent
+
+
+@contextlib.contextmanager
+def _signals(engine: Engine, wanted: bool) -> Iterator[None]:
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    handled = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C ends the program
+            loop.add_signal_handler(number, engine.interrupt)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

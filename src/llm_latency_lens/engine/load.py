@@ -1,0 +1,108 @@
+"""How many requests, when, and how: the options of a benchmark, checked and made a plan."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypedDict
+
+from ..clock import SECOND_NS
+from ..errors import UsageError
+from ..metrics.context import Context
+from ..record import Decoder
+from ..schedule import Schedule
+from ..schedule.arrivals import constant, poisson
+from ..workload import Workload
+from .plan import Plan
+
+DEFAULT_REQUESTS = 100
+
+Arrival = Literal["constant", "poisson"]
+Connections = Literal["warm", "cold"]
+
+
+class Load(TypedDict, total=False):
+    """The load of a benchmark; every key may be left out.
+
+    Closed loop: `concurrency` requests are under way (default 1) until `requests` were sent
+    (default 100) or `duration_s` has passed, whichever comes first. Open loop: `rate` requests per
+    second are planned, `arrival` at even distances ("constant", the default) or as a Poisson
+    process seeded by `seed`; `max_concurrency` bounds how many are under way, and waiting for a
+    free place is send lag. `warmup` requests come first and are in no figure. `connections` are
+    opened before the clock starts ("warm", the default) or for each request ("cold"). `retries`
+    are counted apart and never part of a latency. `grace_s` is what running requests have left
+    after an interrupt.
+    """
+
+    requests: int | None
+    duration_s: float | None
+    concurrency: int | None
+    rate: float | None
+    arrival: Arrival
+    max_concurrency: int | None
+    warmup: int
+    seed: int
+    connections: Connections
+    retries: int
+    grace_s: float
+
+
+def check(load: Load) -> None:
+    """Raise UsageError for a load that cannot be sent."""
+    for name in ("requests", "concurrency", "max_concurrency"):
+        value = load.get(name)
+        if isinstance(value, int) and value < 1:
+            raise UsageError(f"{name.replace('_', '-')} is {value}: it must be at least 1")
+    for name in ("rate", "duration_s"):
+        value = load.get(name)
+        if isinstance(value, float | int) and not (math.isfinite(value) and value > 0):
+            raise UsageError(f"{name.removesuffix('_s')} is {value:g}: it must be above 0")
+    for name in ("warmup", "retries", "grace_s"):
+        value = load.get(name)
+        if isinstance(value, float | int) and not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"{name.removesuffix('_s')} is {value:g}: it cannot be negative")
+    if load.get("rate") is not None and load.get("concurrency") is not None:
+        raise UsageError(
+            "rate and concurrency exclude each other: a rate plans arrivals (bounded by "
+            "max-concurrency), concurrency keeps so many requests under way"
+        )
+    if load.get("rate") is None and load.get("max_concurrency") is not None:
+        raise UsageError("max-concurrency goes with a rate; a closed loop takes concurrency")
+
+
+def make_plan(
+    load: Load, context: Context, workload: Workload, decode: Decoder, first_token_s: float | None
+) -> Plan:
+    """The plan of a load; `context` is told what was asked for."""
+    check(load)
+    requests, duration_s, rate = load.get("requests"), load.get("duration_s"), load.get("rate")
+    if requests is None and duration_s is None:
+        requests = DEFAULT_REQUESTS
+    duration_ns = None if duration_s is None else round(duration_s * SECOND_NS)
+    schedule: Schedule | None = None
+    concurrency = load.get("concurrency") or 1 if rate is None else load.get("max_concurrency")
+    if rate is not None:
+        if load.get("arrival", "constant") == "poisson":
+            seed = load.get("seed", 0)
+            schedule = poisson(rate, seed, requests=requests, duration_ns=duration_ns)
+        else:
+            schedule = constant(rate, requests=requests, duration_ns=duration_ns)
+    context.mode = "closed" if schedule is None else "open"
+    context.concurrency = concurrency
+    context.planned = requests
+    context.offered_rate = rate
+    context.warmup = load.get("warmup", 0)
+    context.seed = load.get("seed", 0)
+    return Plan(
+        run_id=context.id,
+        workload=workload,
+        decode=decode,
+        schedule=schedule,
+        concurrency=concurrency,
+        requests=requests,
+        duration_ns=duration_ns,
+        warmup=context.warmup,
+        retries=load.get("retries", 0),
+        grace_s=load.get("grace_s", 5.0),
+        first_token_s=first_token_s,
+        offered_rate=rate,
+    )

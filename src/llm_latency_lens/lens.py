@@ -1,0 +1,387 @@
+"""The library's face: everything that the command line can do is a method of `Lens`.
+
+Synchronous and asynchronous calls share one core: `profile` and `benchmark` run `aprofile` and
+`abenchmark` to their end, in a thread of their own where an event loop is already running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from . import providers
+from ._version import __version__
+from .clock import SECOND_NS, SystemClock
+from .engine.capture import Captured, OnBeat, Setup, capture
+from .engine.host import describe_clock, describe_host, public_url
+from .engine.load import Load, make_plan
+from .engine.orchestrator import Engine
+from .engine.plan import OnProgress
+from .errors import UsageError
+from .experiments.certificate import newest_certificate
+from .metrics.context import Context
+from .metrics.lines import to_line
+from .record import EventKind, Record
+from .request import Prompt, Secret, Target
+from .store import runs
+from .store.runs import Raw, Run
+from .store.understand import CountTokens, records, summarise
+from .timeline import Timeline
+from .transport import Network, Timeouts, Tls
+from .workload import cycle
+
+if TYPE_CHECKING:
+    from .metrics.result import Result
+
+T = TypeVar("T")
+OnText = Callable[[EventKind, str], None]
+
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+_PROGRESS_BEATS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One request, measured. Times are milliseconds; None where the request did not get so far."""
+
+    record: Record
+    run: Run
+    keep_text: bool = False
+
+    @property
+    def run_dir(self) -> Path:
+        return self.run.path
+
+    @property
+    def ttft_ms(self) -> float | None:
+        return _ms(self.record.ttft_ns)
+
+    @property
+    def answer_ms(self) -> float | None:
+        return _ms(self.record.answer_ns)
+
+    @property
+    def e2e_ms(self) -> float | None:
+        return _ms(self.record.e2e_ns)
+
+    @property
+    def tpot_ms(self) -> float | None:
+        return _ms(self.record.tpot_ns)
+
+    @property
+    def text(self) -> str:
+        """The answer, without reasoning and tool calls."""
+        events = self.record.events
+        pairs = zip(events.kind, events.text, strict=True)
+        return "".join(text for kind, text in pairs if kind is EventKind.TEXT)
+
+    def to_dict(self) -> dict[str, Any]:
+        """One line of `--records`, as the documentation's page on records describes it."""
+        line = to_line(self.record, keep_text=self.keep_text)
+        return cast("dict[str, Any]", msgspec.to_builtins(line))
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Many requests, measured: the result, and the run from which it can be computed again."""
+
+    result: Result
+    run: Run
+    _unsaved: Sequence[Timeline] = ()
+    _count_tokens: CountTokens | None = field(default=None, repr=False)
+
+    @property
+    def run_dir(self) -> Path:
+        return self.run.path
+
+    def records(self) -> Iterator[Record]:
+        """Each request, decoded again from what was captured."""
+        return records(self.run, self._unsaved, self._count_tokens)
+
+
+class Lens:
+    """Points at one model. Making a lens sends nothing.
+
+    `api_key` defaults to the provider's environment variable; "none" sends no key. `proxy` is a
+    URL, "env" or None. `raw` says what is kept of the answers' bytes, `run_dir` where (a folder
+    that holds something already gets the run as a subfolder). `tokenizer` counts the tokens of a
+    text where the provider does not say. Raises UsageError for a provider that is not known, a
+    missing key, or a base URL that is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        provider: str = "openai",
+        base_url: str | None = None,
+        api_key: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        extra_body: Mapping[str, Any] | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        stream: bool = True,
+        timeouts: Timeouts | None = None,
+        tls: Tls | None = None,
+        proxy: str | None = "env",
+        unix_socket: str | None = None,
+        run_dir: str | Path | None = None,
+        raw: Raw = "full",
+        tokenizer: CountTokens | None = None,
+        keep_text: bool = False,
+    ) -> None:
+        self._provider = providers.get(provider)
+        if not model:
+            raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
+        address = base_url or _first_set(self._provider.base_url_env) or self._provider.base_url
+        self._target = Target(
+            provider=provider,
+            model=model,
+            base_url=address.rstrip("/"),
+            api_key=_key(self._provider, api_key, address),
+            max_tokens=max_tokens,
+            temperature=temperature,
+            stream=stream,
+            headers=tuple(headers),
+            extra_body=extra_body or {},
+        )
+        self._network = Network(
+            timeouts=timeouts or Timeouts(),
+            tls=tls or Tls(),
+            proxy=proxy,
+            unix_socket=unix_socket,
+        )
+        self._run_dir = None if run_dir is None else Path(run_dir)
+        self._raw = raw
+        self._tokenizer = tokenizer
+        self._keep_text = keep_text
+        if raw == "redacted" and tokenizer:
+            raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
+
+    def __repr__(self) -> str:
+        target = self._target
+        return f"Lens({target.provider}/{target.model} at {public_url(target.base_url)})"
+
+    # -- one request --------------------------------------------------------------------------
+
+    def profile(
+        self, prompt: str | Prompt, *, name: str = "", on_text: OnText | None = None
+    ) -> Profile:
+        """Send one request on a fresh connection. A request that fails is data: see its record.
+
+        `on_text` is called with each piece of the answer as it comes.
+        """
+        return _run(self._profile(prompt, name, on_text, handle_signals=True))
+
+    async def aprofile(
+        self, prompt: str | Prompt, *, name: str = "", on_text: OnText | None = None
+    ) -> Profile:
+        """`profile`, inside a running event loop."""
+        return await self._profile(prompt, name, on_text, handle_signals=False)
+
+    async def _profile(
+        self, prompt: str | Prompt, name: str, on_text: OnText | None, *, handle_signals: bool
+    ) -> Profile:
+        load: Load = {"requests": 1, "connections": "cold"}
+        teller = _Teller(on_text) if on_text else None
+        captured = await self._capture([prompt], load, name, handle_signals, teller)
+        record = next(records(captured.run, captured.unsaved, self._tokenizer))
+        if teller:
+            teller.tell(record)
+        return Profile(record, captured.run, self._keep_text)
+
+    # -- many requests ------------------------------------------------------------------------
+
+    def benchmark(
+        self,
+        prompts: str | Prompt | Sequence[str | Prompt],
+        *,
+        name: str = "",
+        on_progress: OnProgress | None = None,
+        **load: Unpack[Load],
+    ) -> Benchmark:
+        """Send the prompts in turn, again and again, and summarise what came back.
+
+        `load` says how many and when: see `Load`. `on_progress` is told four times a second how
+        the run stands. Ctrl-C ends the run early; what was measured is returned all the same.
+        """
+        return _run(self._benchmark(prompts, name, on_progress, load, handle_signals=True))
+
+    async def abenchmark(
+        self,
+        prompts: str | Prompt | Sequence[str | Prompt],
+        *,
+        name: str = "",
+        on_progress: OnProgress | None = None,
+        **load: Unpack[Load],
+    ) -> Benchmark:
+        """`benchmark`, inside a running event loop; signals are left to the caller."""
+        return await self._benchmark(prompts, name, on_progress, load, handle_signals=False)
+
+    async def _benchmark(
+        self,
+        prompts: str | Prompt | Sequence[str | Prompt],
+        name: str,
+        on_progress: OnProgress | None,
+        load: Load,
+        *,
+        handle_signals: bool,
+    ) -> Benchmark:
+        chosen = [prompts] if isinstance(prompts, str | Prompt) else prompts
+        beat = _every(_PROGRESS_BEATS, on_progress) if on_progress else None
+        captured = await self._capture(chosen, load, name, handle_signals, beat)
+        result = summarise(captured.run, captured.unsaved, self._tokenizer)
+        return Benchmark(result, captured.run, captured.unsaved, self._tokenizer)
+
+    # -- what both need -----------------------------------------------------------------------
+
+    async def _capture(
+        self,
+        prompts: Sequence[str | Prompt],
+        load: Load,
+        name: str,
+        handle_signals: bool,
+        on_beat: OnBeat | None,
+    ) -> Captured:
+        chosen = [Prompt.of(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
+        build = partial(self._provider.build, self._target)
+        workload = cycle(chosen, build)
+        context = self._context(name, chosen, load)
+        first_token_s = self._network.timeouts.first_token_s
+        plan = make_plan(load, context, workload, providers.decode, first_token_s)
+        setup = Setup(
+            url=build(chosen[0]).url,
+            network=self._network,
+            connections=load.get("connections", "warm"),
+            raw=self._raw,
+            run_dir=self._run_dir,
+            keep_text=self._keep_text,
+            handle_signals=handle_signals,
+        )
+        return await capture(plan, context, setup, on_beat=on_beat)
+
+    def _context(self, name: str, prompts: Sequence[Prompt], load: Load) -> Context:
+        now = datetime.now(UTC)
+        run_id = runs.new_id(now)
+        return Context(
+            id=run_id,
+            name=name,
+            started_at_unix_ns=int(now.timestamp() * SECOND_NS),
+            tool_version=__version__,
+            host=describe_host(),
+            clock=describe_clock(SystemClock()),
+            config={**self._config(), **_described(prompts, self._keep_text), **load},
+            max_tokens=self._target.max_tokens,
+            certificate=newest_certificate(),
+        )
+
+    def _config(self) -> dict[str, Any]:
+        """Every setting but the secrets: of headers the names only, of URLs no password."""
+        target, network = self._target, self._network
+        return {
+            "provider": target.provider,
+            "model": target.model,
+            "base_url": public_url(target.base_url),
+            "stream": target.stream,
+            "max_tokens": target.max_tokens,
+            "temperature": target.temperature,
+            "extra_body": dict(target.extra_body),
+            "headers": [header for header, _ in target.headers],
+            "timeouts": asdict(network.timeouts),
+            "tls_verify": network.tls.verify,
+            "proxy": network.proxy if network.proxy in (None, "env") else "given",
+            "unix_socket": network.unix_socket,
+            "raw": self._raw,
+            "tokenizer": self._tokenizer is not None,
+        }
+
+
+def load(run: str | Path, *, tokenizer: CountTokens | None = None) -> Benchmark:
+    """Recompute a run from what was captured: a run directory, a folder of runs (the newest in
+    it), the id of a run or the beginning of one, or "latest". Raises StoreError.
+    """
+    found = runs.find(str(run))
+    return Benchmark(summarise(found, (), tokenizer), found, (), tokenizer)
+
+
+class _Teller:
+    """Tells the pieces of an answer while they come, each once."""
+
+    def __init__(self, on_text: OnText) -> None:
+        self._on_text = on_text
+        self._told = 0
+
+    def __call__(self, engine: Engine) -> None:
+        for timeline in engine.in_flight:
+            self.tell(providers.decode(timeline))
+
+    def tell(self, record: Record) -> None:
+        events = record.events
+        for kind, text in zip(events.kind[self._told :], events.text[self._told :], strict=True):
+            self._on_text(kind, text)
+        self._told = len(events)
+
+
+def _every(beats: int, on_progress: OnProgress) -> OnBeat:
+    count = itertools.count()
+
+    def beat(engine: Engine) -> None:
+        if next(count) % beats == 0:
+            on_progress(engine.progress())
+
+    return beat
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, in a thread of its own where this one already runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+def _key(provider: providers.Provider, given: str | None, base_url: str) -> Secret | None:
+    if given == "none":
+        return None
+    if found := given or _first_set(provider.key_env):
+        return Secret(found)
+    if not provider.needs_key or urlsplit(base_url).hostname in _LOCAL:
+        return None
+    raise UsageError(
+        f"no API key for {provider.name}: set {' or '.join(provider.key_env)}, or give --api-key "
+        '("none" for a server that wants no key)'
+    )
+
+
+def _first_set(names: Sequence[str]) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def _described(prompts: Sequence[Prompt], keep_text: bool) -> dict[str, Any]:
+    """What may be said of the prompts: their text only where the user wants it kept."""
+    encoded = msgspec.json.encode([prompt.messages for prompt in prompts])
+    told: dict[str, Any] = {
+        "prompts": len(prompts),
+        "prompts_sha256": hashlib.sha256(encoded).hexdigest(),
+    }
+    if keep_text:
+        told["prompt_texts"] = [list(prompt.messages) for prompt in prompts]
+    return told
+
+
+def _ms(ns: float | None) -> float | None:
+    return None if ns is None else ns / 1e6
