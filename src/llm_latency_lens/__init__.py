@@ -1,0 +1,90 @@
+"""LLM-Latency-Lens: the measuring instrument for LLM APIs.
+
+    from llm_latency_lens import Lens
+
+    lens = Lens(provider="openai", model="gpt-4o-mini")
+    print(lens.profile("Say hello").ttft_ms)
+
+The names below are the public ones; each is loaded at its first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .engine.load import Load
+    from .engine.plan import Progress
+    from .errors import ConfigError, LensError, RunError, StoreError, UsageError
+    from .lens import Benchmark, Lens, Profile, load
+    from .metrics.result import Result
+    from .record import EventKind, Record, RequestError, Status, Usage
+    from .request import Prompt
+    from .timeline import ErrorKind, Stage
+    from .transport.settings import Timeouts, Tls
+
+_HOMES = {
+    "Benchmark": "lens",
+    "ConfigError": "errors",
+    "ErrorKind": "timeline",
+    "EventKind": "record",
+    "Lens": "lens",
+    "LensError": "errors",
+    "Load": "engine.load",
+    "Profile": "lens",
+    "Progress": "engine.plan",
+    "Prompt": "request",
+    "Record": "record",
+    "RequestError": "record",
+    "Result": "metrics.result",
+    "RunError": "errors",
+    "Stage": "timeline",
+    "Status": "record",
+    "StoreError": "errors",
+    "Timeouts": "transport.settings",
+    "Tls": "transport.settings",
+    "Usage": "record",
+    "UsageError": "errors",
+    "load": "lens",
+}
+
+__all__ = [
+    "Benchmark",
+    "ConfigError",
+    "ErrorKind",
+    "EventKind",
+    "Lens",
+    "LensError",
+    "Load",
+    "Profile",
+    "Progress",
+    "Prompt",
+    "Record",
+    "RequestError",
+    "Result",
+    "RunError",
+    "Stage",
+    "Status",
+    "StoreError",
+    "Timeouts",
+    "Tls",
+    "Usage",
+    "UsageError",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Speed, memory and truth, measured: `python -m benchmarks [NAME ...]`."""
