@@ -17,7 +17,9 @@ Schema = Literal["latency-lens.result/1"]
 SCHEMA: Schema = "latency-lens.result/1"
 
 Interval = tuple[float, float]
-CiMethod = Literal["none", "order-statistics", "moving-blocks", "clusters", "cluster-blocks"]
+CiMethod = Literal[
+    "none", "order-statistics", "autocorrelation", "clusters", "cluster-autocorrelation"
+]
 Severity = Literal["note", "doubtful", "invalid"]
 Verdict = Literal["valid", "doubtful", "invalid"]
 
