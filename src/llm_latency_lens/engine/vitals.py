@@ -21,7 +21,8 @@ class Vitals:
     def __init__(self, clock: Clock) -> None:
         self.health = Health()
         self._clock = clock
-        self._begun = self._due = clock.monotonic_ns()
+        self._begun = clock.monotonic_ns()
+        self._due = self._begun + BEAT_NS
         self._offset = realtime_offset_ns(clock)
         self._cpu = self._cpu_before = time.process_time_ns()
         self._run_delay = _run_delay_ns()
