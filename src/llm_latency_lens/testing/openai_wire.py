@@ -91,7 +91,7 @@ def answer(config: SimConfig, plan: Plan, ask: Ask) -> Script:
     if fault and kind is FaultKind.STATUS:
         return refusal(fault.status, delay_ns=fault.delay_ns, keep_alive=ask.keep_alive)
     if kind is FaultKind.SILENCE:
-        return Script(ending=Ending.HOLD, outcome="silence")
+        return Script(ending=Ending.HOLD)
     if kind is FaultKind.HTML:
         return whole(
             _PAGE, at_ns=plan.first_ns, content_type="text/html", keep_alive=ask.keep_alive
@@ -274,7 +274,7 @@ def _strike(script: Script, fault: Fault, plan: Plan, config: SimConfig, form: _
         case FaultKind.MALFORMED:
             script.insert(place, _BROKEN)
         case FaultKind.ENDLESS:
-            script.stop(len(script.data) - 1, Ending.REPEAT, "endless")
+            script.stop(len(script.data) - 1, Ending.REPEAT, "ok")
             script.repeat = form.delta(b'{"content":" again"}')
             script.repeat_ns = max(MS_NS, round(config.gap.mean))
 
@@ -305,7 +305,7 @@ def _document(config: SimConfig, plan: Plan, ask: Ask) -> Script:
         script.data[0] = script.data[0][: -len(body) // 2]
         script.ending, script.outcome = Ending.CLOSE, "cut"
     elif kind is FaultKind.ENDLESS:
-        script.stop(0, Ending.HOLD, "endless")
+        script.stop(0, Ending.HOLD, "ok")
     elif kind is FaultKind.ERROR_EVENT:
         script.outcome = "error"
     return script

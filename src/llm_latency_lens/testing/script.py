@@ -65,7 +65,7 @@ class Script:
         return i
 
     def stop(self, place: int, ending: Ending, outcome: str) -> None:
-        """End otherwise, when the send at `place` was due; it and the ones after it are not sent."""
+        """End otherwise, when the send at `place` was due; it and those after it are not sent."""
         self.ending_ns = self.offsets_ns[place]
         del self.offsets_ns[place:], self.data[place:], self.entries[place:]
         self.ending, self.outcome = ending, outcome
