@@ -25,7 +25,10 @@ class Transport(Protocol):
 class Sink(Protocol):
     """Keeps timelines: told of each when it begins, now and then, and when it ends."""
 
-    error: LensError | None
+    @property
+    def error(self) -> LensError | None:
+        """Why nothing more can be kept; None while all is well."""
+        ...
 
     def open(self, timeline: Timeline) -> None: ...
     def sweep(self, timelines: Iterable[Timeline]) -> None: ...
