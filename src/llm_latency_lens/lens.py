@@ -29,6 +29,7 @@ from .engine.host import describe_clock, describe_host, public_url
 from .engine.load import Load, make_plan
 from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
+from .engine.scrub import find_secrets
 from .errors import UsageError
 from .experiments.certificate import newest_certificate
 from .metrics.context import Context
@@ -259,8 +260,14 @@ class Lens:
         build = partial(self._provider.build, self._target)
         workload = cycle(chosen, build)
         context = self._context(name, chosen, load)
-        first_token_s = self._network.timeouts.first_token_s
-        plan = make_plan(load, context, workload, providers.decode, first_token_s)
+        plan = make_plan(
+            load,
+            context,
+            workload,
+            providers.decode,
+            first_token_s=self._network.timeouts.first_token_s,
+            secrets=find_secrets(self._target.api_key, self._target.headers),
+        )
         setup = Setup(
             url=build(chosen[0]).url,
             network=self._network,

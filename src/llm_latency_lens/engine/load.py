@@ -70,7 +70,13 @@ def check(load: Load) -> None:
 
 
 def make_plan(
-    load: Load, context: Context, workload: Workload, decode: Decoder, first_token_s: float | None
+    load: Load,
+    context: Context,
+    workload: Workload,
+    decode: Decoder,
+    *,
+    first_token_s: float | None = None,
+    secrets: tuple[bytes, ...] = (),
 ) -> Plan:
     """The plan of a load; `context` is told what was asked for."""
     check(load)
@@ -105,4 +111,5 @@ def make_plan(
         grace_s=load.get("grace_s", 5.0),
         first_token_s=first_token_s,
         offered_rate=rate,
+        secrets=secrets,
     )

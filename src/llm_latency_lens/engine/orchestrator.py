@@ -21,6 +21,7 @@ from ..request import Request
 from ..timeline import ErrorKind, Stage, Timeline
 from .ledger import Ledger
 from .plan import Outcome, Plan, Progress, Sink, Transport
+from .scrub import scrub
 from .vitals import BEAT_NS, Vitals
 
 _SWEEP_BEATS = 10
@@ -229,6 +230,7 @@ class Engine:
             del self._in_flight[id(timeline)]
             self._sources.add(timeline.clock_source)
             self._vitals.health.reads += len(timeline.at)
+            scrub(timeline, self._plan.secrets)
             self._sink.close(timeline)
 
     def _watch_first_token(self, timeline: Timeline) -> asyncio.TimerHandle | None:
@@ -264,7 +266,7 @@ class Engine:
             await self._clock.sleep(BEAT_NS)
             self._vitals.beat()
             # A slice at a time: each request is visited every half second, no beat is long.
-            self._sink.sweep(self.in_flight[beat % _SWEEP_BEATS :: _SWEEP_BEATS])
+            self._sweep(self.in_flight[beat % _SWEEP_BEATS :: _SWEEP_BEATS])
             if beat % _SAMPLE_BEATS == 0:
                 self._ledger.decode_sample()
             if beat % _FLUSH_BEATS == 0:
@@ -274,6 +276,11 @@ class Engine:
                 self._stop()
             if self._on_beat:
                 self._on_beat(self)
+
+    def _sweep(self, timelines: list[Timeline]) -> None:
+        for timeline in timelines:
+            scrub(timeline, self._plan.secrets)
+        self._sink.sweep(timelines)
 
     # -- stopping -----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..errors import LensError
@@ -59,6 +59,8 @@ class Plan:
     first_token_s: float | None = None
     offered_rate: float | None = None
     first_index: int = 0
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    """Blanked in whatever a server sends back."""
 
 
 @dataclass(frozen=True, slots=True)

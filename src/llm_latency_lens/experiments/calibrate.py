@@ -105,7 +105,7 @@ def _measure(streams: int) -> tuple[Level, str]:
         target = Target("openai", "sim", simulator.base_url, max_tokens=_TOKENS)
         build = partial(providers.get("openai").build, target)
         prompt = Prompt.of("calibrate")
-        plan = make_plan(load, context, cycle([prompt], build), providers.decode, None)
+        plan = make_plan(load, context, cycle([prompt], build), providers.decode)
         setup = Setup(
             url=build(prompt).url, network=Network(proxy=None), run_dir=Path(folder, "run")
         )
