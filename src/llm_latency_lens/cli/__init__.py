@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from .argv import hide_secrets
+
 
 def main() -> None:
     """The entry point of `latency-lens`."""
+    hide_secrets(sys.argv[1:])
     from .app import run
     from .world import World
 

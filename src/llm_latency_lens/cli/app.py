@@ -8,16 +8,18 @@ from typing import TextIO
 import typer
 
 from ..errors import LensError
-from . import benchmark, profile
+from . import benchmark, calibrate, demo, profile, providers, report, sim, validate, version
+from .options import COMMANDS
 from .verb import add
 from .world import World
 
-# The base of what typer raises for a wrong command line has had several homes; this is none of them.
+# The base of what typer raises for a wrong command line; its home differs between versions.
 _Usage: type[Exception] = typer.BadParameter.__bases__[0]
+_VERBS = (profile, benchmark, report, sim, demo, calibrate, providers, version, validate)
 
 
-def build() -> typer.Typer:
-    """The typer application."""
+def build(only: str | None = None) -> typer.Typer:
+    """The typer application; given `only`, no other command has its flags, which saves time."""
     app = typer.Typer(
         name="latency-lens",
         help="Measure how long a language model takes to answer, token by token.",
@@ -27,8 +29,9 @@ def build() -> typer.Typer:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (profile, benchmark):
-        add(app, module.VERB, module.EXAMPLES)
+    for module in _VERBS:
+        complete = only is None or module.VERB.__name__ == only
+        add(app, module.VERB, module.EXAMPLES, complete=complete)
     return app
 
 
@@ -38,7 +41,8 @@ def run(args: Sequence[str], world: World) -> int:
     0 is success, 1 a missed threshold, 2 wrong usage or configuration, 3 a run that could not be
     completed, 130 an interrupted one. Whatever is wrong is one line on standard error.
     """
-    command = typer.main.get_command(build())
+    verb = next((arg for arg in args if arg in COMMANDS), "")
+    command = typer.main.get_command(build(verb))
     try:
         code = command.main(
             args=list(args) or ["--help"],

@@ -1,16 +1,30 @@
-"""`latency-lens benchmark`"""
+"""`latency-lens benchmark`: many requests, summed up."""
+
 from __future__ import annotations
-from .options import Keeping, Outputs, Screen, Target, Load, Way
-from .world import Call
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunError
+from .options import Keeping, Load, Outputs, Screen, Target, Way
+from .output import check_writable, command_again, prints_table, write_records, write_to
+from .target import make_lens, read_prompts
+from .world import Call, World
+
+if TYPE_CHECKING:
+    from ..lens import Benchmark
+    from ..metrics.result import Result
 
 EXAMPLES = """\
-latency-lens benchmark openai/gpt-4o-mini "Say hello"
-latency-lens benchmark llama3 "Say hello" --base-url http://localhost:11434/v1
-latency-lens benchmark openai/gpt-4o-mini --prompt-file long.txt --show-text"""
+latency-lens benchmark openai/gpt-4o-mini "Say hello" --concurrency 8
+latency-lens benchmark openai/gpt-4o-mini --prompt-file p.jsonl --rate 5
+latency-lens benchmark llama3 "Hi" --base-url http://localhost:11434/v1
+latency-lens benchmark --config nightly.toml --output result.json"""
 
 
 def benchmark(
     call: Call,
+    *,
     target: Target,
     load: Load,
     way: Way,
@@ -18,8 +32,82 @@ def benchmark(
     outputs: Outputs,
     screen: Screen,
 ) -> int:
-    """Time one request and draw where the time went."""
-    print(target, way, keeping, outputs, load, screen)
+    """Send many requests and sum up what came back.
+
+    Closed loop: --concurrency requests at a time, each sent when one has ended. Open loop: --rate
+    requests a second, by the clock. Ctrl-C ends the run early and reports; a second one cuts off
+    what is still running.
+    """
+    from .progress import Display
+
+    world = call.world
+    lens = make_lens(world, target, way, keeping, outputs)
+    prompts = read_prompts(target, world)
+    check_writable(outputs.output, outputs.records)
+    display = None if screen.quiet else Display(world.err, color=not screen.no_color)
+    try:
+        found = lens.benchmark(
+            prompts, name=keeping.name or "", on_progress=display, **load_settings(load)
+        )
+    finally:
+        if display:
+            display.close()
+    show(found, outputs, screen, world)
+    if prints_table(outputs.output, outputs.records) and not screen.quiet:
+        again = command_again(call, keep_text=outputs.keep_text)
+        world.out.write(
+            f"\nRun kept in   {found.run_dir}\n"
+            f"Look closer   latency-lens report {shlex.quote(str(found.run_dir))}\n"
+            f"Run it again  {again}\n"
+        )
+    return ended(found.result)
+
+
+def load_settings(load: Load) -> dict[str, Any]:
+    """The load as the library takes it: only what was chosen."""
+    chosen = {
+        "requests": load.requests,
+        "duration_s": load.duration,
+        "concurrency": load.concurrency,
+        "rate": load.rate,
+        "arrival": load.arrival,
+        "max_concurrency": load.max_concurrency,
+        "warmup": load.warmup,
+        "seed": load.seed,
+        "connections": load.connections,
+        "retries": load.retries,
+        "grace_s": load.grace,
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def show(found: Benchmark, outputs: Outputs, screen: Screen, world: World) -> None:
+    """Print and write a result."""
+    from .. import report
+
+    if outputs.output is not None:
+        write_to(outputs.output, world.out, lambda file: report.json(found.result, file))
+    write_records(found.records(), outputs, world.out)
+    if prints_table(outputs.output, outputs.records):
+        report.text(found.result, world.out, color=not screen.no_color)
+
+
+def ended(result: Result) -> int:
+    """The exit code of a run. Raises `RunError` when it could not be completed."""
+    if result.run.interrupted:
+        return 130
+    if result.run.stopped_early:
+        raise RunError(f"the run ended early: {result.run.stopped_early}")
+    if not result.requests.ok:
+        raise RunError(f"no request succeeded: {causes(result)}")
     return 0
+
+
+def causes(result: Result) -> str:
+    """Why requests failed, the commonest first."""
+    examples = sorted(result.requests.error_examples, key=lambda example: -example.count)
+    told = [f"{item.count:,} x {item.kind} ({item.stage}): {item.message}" for item in examples]
+    return "; ".join(told[:3]) or f"{result.requests.sent:,} sent"
+
 
 VERB = benchmark

@@ -47,9 +47,7 @@ def read_entries(path: str, sections: Iterable[str]) -> list[Entry]:
         source = Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UsageError(
-            f"configuration file {path}: {reason[:1].lower()}{reason[1:]}"
-        ) from None
+        raise UsageError(f"configuration file {path}: {reason[:1].lower()}{reason[1:]}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError("not UTF-8", path=path, line=line) from None

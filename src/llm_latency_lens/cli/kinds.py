@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import UsageError
+
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -20,15 +22,16 @@ _WORDS = {
     "true": True, "yes": True, "on": True, "1": True,
     "false": False, "no": False, "off": False, "0": False,
 }  # fmt: skip
+_YES_NO = {True: "yes", False: "no"}
 
 
-class Unfit(ValueError):
+class UnfitError(ValueError):
     """The value is not of its kind; the text completes the sentence "NAME ..."."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`read` turns what was given into the value, or raises `Unfit`; `schema` describes what a
+    """`read` turns what was given into the value, or raises `UnfitError`; `schema` describes what a
     file may hold, as JSON Schema."""
 
     metavar: str
@@ -49,12 +52,25 @@ def whole(least: int) -> Kind:
     def read(value: object) -> int:
         number = _number(value, "a whole number")
         if number != int(number):
-            raise Unfit(f"must be a whole number, not {value}")
+            raise UnfitError(f"must be a whole number, not {value}")
         if number < least:
-            raise Unfit(f"must be at least {least}, not {value}")
+            raise UnfitError(f"must be at least {least}, not {value}")
         return int(number)
 
     return Kind("N", read, {"type": ["integer", "string"], "minimum": least})
+
+
+def wholes(least: int) -> Kind:
+    """Whole numbers of at least `least`: a list, or joined by commas."""
+    one = whole(least)
+
+    def read(value: object) -> tuple[int, ...]:
+        parts = value if isinstance(value, list) else str(value).split(",")
+        if not parts:
+            raise UnfitError("must not be empty")
+        return tuple(one.read(part) for part in parts)
+
+    return Kind("N,N", read, {"type": ["array", "integer", "string"], "items": one.schema})
 
 
 def number(least: float, *, above: bool = False, metavar: str = "NUMBER") -> Kind:
@@ -63,7 +79,7 @@ def number(least: float, *, above: bool = False, metavar: str = "NUMBER") -> Kin
     def read(value: object) -> float:
         found = _number(value, "a number")
         if found < least or (above and found == least):
-            raise Unfit(f"must be {'above' if above else 'at least'} {least:g}, not {value}")
+            raise UnfitError(f"must be {'above' if above else 'at least'} {least:g}, not {value}")
         return found
 
     bound = {"exclusiveMinimum" if above else "minimum": least}
@@ -80,7 +96,7 @@ def span(*, endless: bool = False, zero: bool = False) -> Kind:
         seconds = _seconds(value)
         if seconds < 0 or (seconds == 0 and not zero):
             hint = " (`none` is no limit)" if endless else ""
-            raise Unfit(f"must be {'at least' if zero else 'above'} 0, not {value}{hint}")
+            raise UnfitError(f"must be {'at least' if zero else 'above'} 0, not {value}{hint}")
         return seconds
 
     return Kind("DURATION", read, {"type": ["number", "string"]})
@@ -94,7 +110,7 @@ def switch() -> Kind:
             return value
         found = _WORDS.get(str(value).strip().lower())
         if found is None:
-            raise Unfit(f"must be true or false, not {_show(value)}")
+            raise UnfitError(f"must be true or false, not {_show(value)}")
         return found
 
     return Kind("", read, {"type": ["boolean", "string"]})
@@ -105,7 +121,7 @@ def choice(*names: str) -> Kind:
 
     def read(value: object) -> str:
         if value not in names:
-            raise Unfit(f"must be {_either(names)}, not {_show(value)}")
+            raise UnfitError(f"must be {_either(names)}, not {_show(value)}")
         return str(value)
 
     return Kind("|".join(names), read, {"enum": list(names)}, choices=names)
@@ -119,9 +135,9 @@ def json_object() -> Kind:
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError) as error:
-                raise Unfit(f"is not JSON: {error}") from None
+                raise UnfitError(f"is not JSON: {error}") from None
         if not isinstance(value, dict):
-            raise Unfit('must be a JSON object, such as {"top_p": 0.9}')
+            raise UnfitError('must be a JSON object, such as {"top_p": 0.9}')
         return value
 
     return Kind("JSON", read, {"type": ["object", "string"]})
@@ -141,23 +157,37 @@ def headers() -> Kind:
     return Kind("'NAME: VALUE'", read, schema, many=True)
 
 
+def parsed(parse: Callable[[str], object]) -> Kind:
+    """A text that another part of the program understands; it stays a text."""
+
+    def read(value: object) -> str:
+        found = _YES_NO.get(value) if isinstance(value, bool) else _text(value)
+        try:
+            parse(str(found))
+        except UsageError as error:
+            raise UnfitError(str(error)) from None
+        return str(found)
+
+    return Kind("VALUE", read, {"type": ["string", "number", "boolean"]})
+
+
 def _header(line: object) -> tuple[str, str]:
     # The value can be a secret, so that no message repeats the line.
     found = _HEADER.fullmatch(str(line).strip())
     if found is None:
-        raise Unfit("must be given as 'Name: value', on one line")
+        raise UnfitError("must be given as 'Name: value', on one line")
     name, value = found.groups()
     if not (value.isascii() and (value.isprintable() or not value)):
-        raise Unfit(f"has a value for {name} that no HTTP header can carry")
+        raise UnfitError(f"has a value for {name} that no HTTP header can carry")
     return name, value
 
 
 def _text(value: object) -> str:
     # It can be a key, so that no message repeats it.
     if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise Unfit("must be text")
+        raise UnfitError("must be text")
     if not str(value).strip():
-        raise Unfit("must not be empty")
+        raise UnfitError("must not be empty")
     return str(value)
 
 
@@ -167,7 +197,7 @@ def _number(value: object, wanted: str) -> float:
         with suppress(ValueError, OverflowError):
             found = float(value)
     if not math.isfinite(found):
-        raise Unfit(f"must be {wanted}, not {_show(value)}")
+        raise UnfitError(f"must be {wanted}, not {_show(value)}")
     return found
 
 

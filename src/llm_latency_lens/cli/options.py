@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009  (`setting` makes a dataclass field, which ruff cannot see)
 """Every setting of every command, once. Flags, variables, keys of the configuration file, their
 checks and their reference pages are made from the fields below; the first line of a docstring is
 the heading under which `--help` shows them.
@@ -5,11 +6,12 @@ the heading under which `--help` shows them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..errors import UsageError
-from .kinds import choice, headers, json_object, number, span, switch, text, whole
+from .kinds import choice, headers, json_object, number, parsed, span, switch, text, whole, wholes
 from .settings import setting
 
 DEFAULT_REQUESTS = 100
@@ -33,7 +35,7 @@ class Target:
         argument="[PROVIDER/]MODEL",
     )
     prompt: str | None = setting(
-        text(), None, "What to say.", argument="PROMPT", private=True
+        text(), None, "What to say.", argument="PROMPT", rivals=("prompt_file",)
     )
     prompt_file: str | None = setting(
         text("FILE"),
@@ -52,7 +54,7 @@ class Target:
         "The key; `none` for a server that wants none. A variable or a file keeps it out of the"
         " shell's history.",
         shown_default="the provider's own variable, such as OPENAI_API_KEY",
-        private=True,
+        rivals=("api_key_file",),
     )
     api_key_file: str | None = setting(
         text("FILE"), None, "A file that holds the key and nothing else."
@@ -72,6 +74,8 @@ class Target:
     def __post_init__(self) -> None:
         if self.prompt is not None and self.prompt_file is not None:
             raise UsageError("--prompt and --prompt-file exclude each other: give one of them")
+        if self.api_key is not None and self.api_key_file is not None:
+            raise UsageError("--api-key and --api-key-file exclude each other: give one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Way:
         "env",
         "A proxy; `env` reads HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
         shown_default="env",
+        rivals=("no_proxy",),
     )
     no_proxy: bool = setting(switch(), False, "Go straight to the server.")
     unix_socket: str | None = setting(
@@ -132,6 +137,7 @@ class Load:
         None,
         "Closed loop: so many requests at a time, each sent when one has ended.",
         shown_default="1, without --rate",
+        rivals=("rate", "arrival", "max_concurrency"),
     )
     rate: float | None = setting(
         number(0, above=True, metavar="PER_SECOND"),
@@ -150,9 +156,7 @@ class Load:
         "Open loop: the most requests at a time; waiting for a place is send lag.",
         shown_default="no limit",
     )
-    warmup: int = setting(
-        whole(0), 0, "Requests sent before the measured ones.", shown_default="0"
-    )
+    warmup: int = setting(whole(0), 0, "Requests sent before the measured ones.", shown_default="0")
     seed: int = setting(whole(0), 0, "For everything that is drawn.", shown_default="0")
     connections: str = setting(
         choice("warm", "cold"),
@@ -252,8 +256,110 @@ class Watching:
     show_text: bool = setting(switch(), False, "Print the answer as it arrives.")
 
 
-COMMANDS: dict[str, tuple[type, ...]] = {
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which run."""
+
+    run: str = setting(
+        text("RUN"),
+        "latest",
+        "A run's directory, its id or the beginning of one, a folder of runs (its newest), or"
+        " `latest`.",
+        argument="RUN",
+        shown_default="latest",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where the simulator listens."""
+
+    host: str = setting(text("ADDRESS"), "127.0.0.1", "The address.", shown_default="127.0.0.1")
+    port: int = setting(whole(0), 8010, "The port; 0 takes a free one.", shown_default="8010")
+    unix_socket: str | None = setting(
+        text("PATH"), None, "A socket file in place of address and port."
+    )
+    cert: str | None = setting(text("FILE"), None, "Serve TLS with this certificate (PEM).")
+    key: str | None = setting(text("FILE"), None, "The certificate's key (PEM).")
+    api_key: str | None = setting(text("KEY"), None, "Refuse requests without this key.")
+    send_log: str | None = setting(
+        text("FILE"), None, "Write when each event was sent, one JSON line a request."
+    )
+
+    def __post_init__(self) -> None:
+        if (self.key is None) != (self.cert is None):
+            raise UsageError("--cert and --key belong together")
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How far to go."""
+
+    streams: tuple[int, ...] | None = setting(
+        wholes(1),
+        None,
+        "Numbers of concurrent streams to measure at, joined by commas.",
+        shown_default="1,10,100,500,1000",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What comes out."""
+
+    output: str | None = setting(
+        text("FILE"), None, "The same as JSON; - prints it in place of the table."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How it is printed."""
+
+    json: bool = setting(switch(), False, "As JSON.")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What to check."""
+
+    file: str | None = setting(text("FILE"), None, "A configuration file.", argument="FILE")
+
+
+@lru_cache
+def simulated() -> type:
+    """How the simulator answers: its own options, as it lists them itself."""
+    # Only `sim` needs them, and what they import takes time.
+    from ..testing.config import OPTIONS, SimConfig
+
+    usual = SimConfig()
+    fields = []
+    for name, option in OPTIONS.items():
+        value = getattr(usual, option.field)
+        default = "none" if value is None else option.format(value)
+        words = f"{option.help[:1].upper()}{option.help[1:]}."
+        field = setting(parsed(option.parse), None, words, shown_default=default or "none")
+        fields.append((name, str | None, field))
+    group = make_dataclass("Simulated", fields, frozen=True, slots=True)
+    group.__doc__ = "How it answers."
+    return group
+
+
+_GROUPS: dict[str, tuple[type, ...]] = {
     "profile": (Target, Watching, Way, Keeping, Outputs, Screen),
     "benchmark": (Target, Load, Way, Keeping, Outputs, Screen),
+    "report": (Which, Outputs, Screen),
+    "demo": (Keeping, Outputs, Screen),
+    "calibrate": (Levels, Saved, Screen),
+    "providers": (Shape,),
+    "version": (Shape,),
+    "validate": (Checked,),
 }
-"""The settings of each command, by groups, in the order of its parameters."""
+
+COMMANDS = ("profile", "benchmark", "report", "sim", *list(_GROUPS)[3:])
+"""The commands, in the order in which help names them."""
+
+
+def groups_of(command: str) -> tuple[type, ...]:
+    """The settings of a command, by groups, in the order of its parameters."""
+    return (Serving, simulated(), Screen) if command == "sim" else _GROUPS[command]

@@ -1,16 +1,29 @@
-"""`latency-lens profile`"""
+"""`latency-lens profile`: one request, drawn."""
+
 from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, TextIO
+
 from .options import Keeping, Outputs, Screen, Target, Watching, Way
+from .output import check_writable, prints_table, write_records, write_to
+from .target import make_lens, read_prompts
 from .world import Call
+
+if TYPE_CHECKING:
+    from ..lens import Profile
+    from ..record import EventKind
 
 EXAMPLES = """\
 latency-lens profile openai/gpt-4o-mini "Say hello"
+latency-lens profile openai/gpt-4o-mini --prompt-file long.txt --show-text
 latency-lens profile llama3 "Say hello" --base-url http://localhost:11434/v1
-latency-lens profile openai/gpt-4o-mini --prompt-file long.txt --show-text"""
+latency-lens profile openai/gpt-4o-mini "Say hello" --output - | jq .ttft_ms"""
 
 
 def profile(
     call: Call,
+    *,
     target: Target,
     watching: Watching,
     way: Way,
@@ -18,8 +31,72 @@ def profile(
     outputs: Outputs,
     screen: Screen,
 ) -> int:
-    """Time one request and draw where the time went."""
-    print(target, way, keeping, outputs, watching, screen)
-    return 0
+    """Time one request and draw where its time went.
+
+    It goes out on a connection of its own, so that name, connection and TLS are timed too.
+    """
+    from ..record import Status
+    from ..report import waterfall
+
+    world = call.world
+    lens = make_lens(world, target, way, keeping, outputs)
+    prompts = read_prompts(target, world)
+    check_writable(outputs.output, outputs.records)
+    if len(prompts) > 1 and not screen.quiet:
+        world.err.write(f"The file holds {len(prompts)} prompts; the first is sent.\n")
+    for_people = prints_table(outputs.output, outputs.records)
+    teller = Teller(world.out if for_people else world.err) if watching.show_text else None
+    found = lens.profile(prompts[0], name=keeping.name or "", on_text=teller)
+    if teller:
+        teller.end()
+    if outputs.output is not None:
+        text = _json(found)
+        write_to(
+            outputs.output, world.out, lambda file: file.write(text), private=outputs.keep_text
+        )
+    write_records([found.record], outputs, world.out)
+    if for_people:
+        # numpy loads here, after the capture.
+        from ..metrics.summary import Summarizer
+
+        summarizer = Summarizer()
+        summarizer.add(found.record)
+        result = summarizer.result(found.run.file.context)
+        waterfall(found.record, result, world.out, color=not screen.no_color)
+        if not screen.quiet:
+            world.out.write(f"\nRun kept in {found.run_dir}\n")
+    codes = {Status.OK: 0, Status.FAILED: 3, Status.CANCELLED: 130}
+    return codes[found.record.status]
+
+
+class Teller:
+    """Prints an answer while it comes; a blank line parts reasoning from answer."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._kind: EventKind | None = None
+
+    def __call__(self, kind: EventKind, text: str) -> None:
+        if self._kind not in (None, kind):
+            self._out.write("\n\n")
+        self._kind = kind
+        self._out.write("".join(char if _prints(char) else "?" for char in text))
+        self._out.flush()
+
+    def end(self) -> None:
+        if self._kind is not None:
+            self._out.write("\n\n")
+
+
+def _json(found: Profile) -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(found.to_dict()), indent=2).decode() + "\n"
+
+
+def _prints(char: str) -> bool:
+    """No character that steers a terminal: the answer is a stranger's."""
+    return char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs")
+
 
 VERB = profile

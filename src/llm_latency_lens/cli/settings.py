@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from ..errors import ConfigError, UsageError
 from .config import Entry
-from .kinds import Kind, Unfit
+from .kinds import Kind, UnfitError
 
 ENV_PREFIX = "LATENCY_LENS_"
 
@@ -32,8 +33,8 @@ class Setting:
     """A switch that is on and has a flag `--no-NAME` to turn it off."""
     argument: str | None = None
     """The metavar under which it can also be given without a flag, by its place."""
-    private: bool = False
-    """Left out of the command that is shown after a run."""
+    rivals: tuple[str, ...] = ()
+    """Settings that exclude this one: of two, the one from the nearer source stands."""
 
     @property
     def flag(self) -> str:
@@ -46,9 +47,7 @@ class Setting:
 
 def setting(kind: Kind, default: Any, text: str, **more: Any) -> Any:
     """A dataclass field that is a setting; `more` are the other fields of `Setting`."""
-    return dataclasses.field(
-        default=default, metadata={"kind": kind, "help": text, "more": more}
-    )
+    return dataclasses.field(default=default, metadata={"kind": kind, "help": text, "more": more})
 
 
 def settings_of(group: type) -> list[Setting]:
@@ -67,14 +66,23 @@ def settings_of(group: type) -> list[Setting]:
     ]
 
 
+class Source(IntEnum):
+    """Where a value came from, the nearest first."""
+
+    COMMAND_LINE = 0
+    ENVIRONMENT = 1
+    FILE = 2
+    DEFAULT = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a setting came to: its value, what was given for it, and whether anyone gave it."""
+    """What a setting came to: its value, what was given for it, and where that was given."""
 
     setting: Setting
     value: Any
     raw: object
-    given: bool
+    source: Source
 
 
 def choose(
@@ -87,9 +95,16 @@ def choose(
     """Settle every setting. Raises `UsageError` (`ConfigError` for the file's) on the first value
     that does not fit."""
     in_file = {entry.name: entry for entry in entries}
-    return {
+    chosen = {
         item.name: _choose(item, flags, environ, in_file.get(item.name), path) for item in settings
     }
+    for mine in list(chosen.values()):
+        for name in mine.setting.rivals:
+            ranks = chosen[mine.setting.name].source, chosen[name].source
+            if ranks[0] != ranks[1]:
+                weaker = chosen[name].setting if ranks[0] < ranks[1] else mine.setting
+                chosen[weaker.name] = _default(weaker)
+    return chosen
 
 
 def build(group: type[Any], chosen: Mapping[str, Choice]) -> Any:
@@ -108,15 +123,15 @@ def _choose(
     if flag not in (None, []) and placed is not None:
         raise UsageError(f"{item.name} is given twice: as {item.argument} and with {item.flag}")
     if placed is not None:
-        return _read(item, placed, f"{item.argument}")
+        return _read(item, placed, f"{item.argument}", Source.COMMAND_LINE)
     if flag not in (None, []):
-        return _read(item, flag, item.flag)
+        return _read(item, flag, item.flag, Source.COMMAND_LINE)
     if environ.get(item.variable):
-        return _read(item, environ[item.variable], item.variable)
+        return _read(item, environ[item.variable], item.variable, Source.ENVIRONMENT)
     if entry is None:
-        return Choice(item, item.default, item.default, given=False)
+        return _default(item)
     try:
-        return _read(item, entry.value, entry.key)
+        return _read(item, entry.value, entry.key, Source.FILE)
     except UsageError as error:
         raise ConfigError(str(error), path=path, line=entry.line) from None
 
@@ -126,8 +141,12 @@ def placed_name(item: Setting) -> str:
     return f"placed_{item.name}"
 
 
-def _read(item: Setting, raw: object, name: str) -> Choice:
+def _default(item: Setting) -> Choice:
+    return Choice(item, item.default, None, Source.DEFAULT)
+
+
+def _read(item: Setting, raw: object, name: str, source: Source) -> Choice:
     try:
-        return Choice(item, item.kind.read(raw), raw, given=True)
-    except Unfit as error:
+        return Choice(item, item.kind.read(raw), raw, source)
+    except UnfitError as error:
         raise UsageError(f"{name} {error}") from None

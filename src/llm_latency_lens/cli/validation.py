@@ -7,8 +7,8 @@ from difflib import get_close_matches
 
 from ..errors import ConfigError, UsageError
 from .config import Entry, applying, expand
-from .kinds import Unfit
-from .options import COMMANDS
+from .kinds import UnfitError
+from .options import COMMANDS, groups_of
 from .settings import Setting, build, choose, settings_of
 
 
@@ -26,13 +26,14 @@ def mistakes(entries: Iterable[Entry], path: str, environ: Mapping[str, str]) ->
 
 def named(setting_name: str, section: str | None) -> Setting | None:
     """The setting of this name that a section (None: the top of the file) can hold."""
-    commands = COMMANDS if section is None else {section: COMMANDS[section]}
-    for groups in commands.values():
-        for group in groups:
-            for item in settings_of(group):
-                if item.name == setting_name:
-                    return item
-    return None
+    found = (item for item in _settings(section) if item.name == setting_name)
+    return next(found, None)
+
+
+def _settings(section: str | None) -> Iterator[Setting]:
+    for command in COMMANDS if section is None else (section,):
+        for group in groups_of(command):
+            yield from settings_of(group)
 
 
 def _doubled(entries: list[Entry], path: str) -> Iterator[ConfigError]:
@@ -53,7 +54,7 @@ def _wrong(entry: Entry, path: str, environ: Mapping[str, str]) -> Iterator[Conf
         item.kind.read(expand(entry, environ, path).value)
     except ConfigError as error:
         yield error
-    except Unfit as error:
+    except UnfitError as error:
         yield ConfigError(f"{entry.key} {error}", path=path, line=entry.line)
 
 
@@ -61,23 +62,19 @@ def _unknown(entry: Entry) -> str:
     if entry.section is None and isinstance(entry.value, dict):
         kind, known = "section", list(COMMANDS)
     else:
-        kind = "setting"
-        groups = [g for name, gs in COMMANDS.items() if entry.section in (None, name) for g in gs]
-        known = [item.name for group in groups for item in settings_of(group)]
+        kind, known = "setting", [item.name for item in _settings(entry.section)]
     nearest = get_close_matches(entry.name, known, n=1, cutoff=0.6)
     where = f" in [{entry.section}]" if entry.section else ""
     hint = f": did you mean {nearest[0]}?" if nearest else ""
     return f"unknown {kind} '{entry.key}'{where}{hint}"
 
 
-def _clashes(
-    entries: list[Entry], path: str, environ: Mapping[str, str]
-) -> Iterator[ConfigError]:
+def _clashes(entries: list[Entry], path: str, environ: Mapping[str, str]) -> Iterator[ConfigError]:
     """Values that exclude each other, once each."""
     told = set()
-    for command, groups in COMMANDS.items():
+    for command in COMMANDS:
         used = [expand(entry, environ, path) for entry in applying(entries, command)]
-        for group in groups:
+        for group in groups_of(command):
             try:
                 build(group, choose(settings_of(group), {}, {}, used, path))
             except UsageError as error:

@@ -1,7 +1,8 @@
 """From a function over groups of settings to a command.
 
-A verb is a function of the `Call` and of the groups that `options.COMMANDS` gives it. Its flags are
-made from their fields; it is called with the groups filled in, and returns the exit code.
+A verb is a function of the `Call` and, by keyword, of the groups that `options.groups_of` gives it
+in the same order. Its flags are made from their fields; it is called with the groups filled in, and
+returns the exit code.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import typer
 
 from ..errors import ConfigError
 from .config import applying, expand, read_entries
-from .options import COMMANDS
+from .options import COMMANDS, groups_of
 from .settings import Choice, Setting, build, choose, placed_name, settings_of
 from .validation import mistakes
 from .world import Call, World
@@ -24,17 +25,20 @@ from .world import Call, World
 Verb = Callable[..., int]
 
 
-def add(app: typer.Typer, verb: Verb, examples: str) -> None:
-    """Make a command of the verb; `examples` close its help."""
+def add(app: typer.Typer, verb: Verb, examples: str, *, complete: bool) -> None:
+    """Make a command of the verb; `examples` close its help. One that is not complete is only to
+    be listed: it has no flags."""
     name = verb.__name__
-    groups = COMMANDS[name]
+    groups = groups_of(name) if complete else ()
+    names = list(inspect.signature(verb).parameters)[1:]
 
     def command(context: typer.Context, **flags: object) -> int:
         world: World = context.obj
         chosen = _choose(name, groups, flags, world.environ)
         _start_logging(chosen, world)
         try:
-            return verb(Call(world, name, chosen), *(build(group, chosen) for group in groups))
+            filled = (build(group, chosen) for group in groups)
+            return verb(Call(world, name, chosen), **dict(zip(names, filled, strict=True)))
         except BrokenPipeError:
             # The reader of a pipe has gone. What is still buffered must not fail at exit either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -47,7 +51,9 @@ def add(app: typer.Typer, verb: Verb, examples: str) -> None:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {item.name: item.annotation for item in parameters}
     epilog = f"[bold]Examples[/bold]\n{_plain(examples)}"
-    app.command(name, help=_plain(inspect.cleandoc(verb.__doc__ or "")), epilog=epilog)(command)
+    paragraphs = inspect.cleandoc(verb.__doc__ or "").split("\n\n")
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app.command(name, help=_plain(text), epilog=epilog)(command)
 
 
 def _choose(

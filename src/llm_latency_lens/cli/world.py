@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from .settings import Choice
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from ..experiments.certificate import Certificate
     from ..lens import Benchmark, Lens
+    from ..testing.process import RunningSimulator
 
 
 def _lens(**settings: Any) -> Lens:
@@ -22,15 +26,38 @@ def _lens(**settings: Any) -> Lens:
     return Lens(**settings)
 
 
+def _load(run: str, **settings: Any) -> Benchmark:
+    from ..lens import load
+
+    return load(run, **settings)
+
+
+def _simulator(**options: str) -> AbstractContextManager[RunningSimulator]:
+    from ..testing.config import SimConfig
+    from ..testing.process import start_simulator
+
+    return start_simulator(SimConfig.from_options(**options))
+
+
+def _calibrate(**settings: Any) -> Certificate:
+    from ..experiments.calibrate import calibrate
+
+    return calibrate(**settings)
+
+
 @dataclass(slots=True)
 class World:
-    """The outside of a command. `lens` makes the library's `Lens` from its keyword arguments."""
+    """The outside of a command. The last four are the library's own: `Lens` and `load` of `lens`,
+    `start_simulator` with the simulator's options as texts, and `calibrate`."""
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     stdin: BinaryIO | None = None
     lens: Callable[..., Lens] = _lens
+    load: Callable[..., Benchmark] = _load
+    simulator: Callable[..., AbstractContextManager[RunningSimulator]] = _simulator
+    calibrate: Callable[..., Certificate] = _calibrate
 
 
 @dataclass(frozen=True, slots=True)

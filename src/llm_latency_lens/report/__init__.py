@@ -1,0 +1,16 @@
+"""Results made readable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TextIO
+
+from ..metrics.result import Result
+from .json import json
+from .text import text
+from .waterfall import waterfall
+
+__all__ = ["Report", "json", "text", "waterfall"]
+
+Report = Callable[[Result, TextIO], None]
+"""Writes one result; `text` and `json` are two."""

@@ -1,0 +1,63 @@
+"""`latency-lens version`: this program and what it can do here."""
+
+from __future__ import annotations
+
+import json
+import platform
+import socket
+from importlib.util import find_spec
+
+from .._version import __version__
+from .options import Shape
+from .world import Call
+
+EXAMPLES = """\
+latency-lens version
+latency-lens version --json"""
+
+
+def version(call: Call, *, shape: Shape) -> int:
+    """Show the version, and which clock stamps are made with on this machine."""
+    facts = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "clock_source": "kernel" if kernel_stamps() else "user",
+        "uvloop": find_spec("uvloop") is not None,
+    }
+    if shape.json:
+        call.world.out.write(json.dumps(facts, indent=2) + "\n")
+        return 0
+    stamps = {
+        "kernel": "by the kernel, when a segment arrives",
+        "user": "by this program, after it was woken: this system's kernel gives none",
+    }
+    call.world.out.write(
+        f"latency-lens {__version__}\n"
+        f"Python {facts['python']} on {facts['platform']}\n"
+        f"Stamps are made {stamps[str(facts['clock_source'])]}\n"
+        f"uvloop is {'installed' if facts['uvloop'] else 'not installed'}\n"
+    )
+    return 0
+
+
+def kernel_stamps() -> bool:
+    """Try it on a connection to ourselves: some systems accept the option and never stamp."""
+    from ..transport.stamps import ANCILLARY_SIZE, enable_stamps
+
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname()) as near,
+            server.accept()[0] as far,
+        ):
+            if not enable_stamps(near):
+                return False
+            near.settimeout(1.0)
+            far.sendall(b"?")
+            return bool(near.recvmsg(1, ANCILLARY_SIZE)[1])
+    except OSError:
+        return False
+
+
+VERB = version

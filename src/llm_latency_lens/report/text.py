@@ -1,0 +1,250 @@
+"""The result of a run as one table that fits 100 columns, and the facts that belong beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from msgspec import UNSET
+
+from ..metrics.result import Reason, Result, Summary
+from .figures import count, fixed, milliseconds, percent, places, seconds, short
+from .page import Page
+
+_ROWS = (
+    ("ttft_ms", "TTFT", "first token"),
+    ("corrected_ttft_ms", "TTFT corrected", "from planned"),
+    ("answer_ms", "answer", "first answer"),
+    ("itl_ms", "ITL", "each gap"),
+    ("tpot_ms", "TPOT", "per token"),
+    ("e2e_ms", "E2E", "whole answer"),
+    ("corrected_e2e_ms", "E2E corrected", "from planned"),
+    ("send_lag_ms", "send lag", "behind plan"),
+)
+_COLUMNS = ("mean", "p50", "p95", "p99", "max")
+_INDENT = 14
+_VERDICT_STYLES = {"valid": "bold green", "doubtful": "bold yellow", "invalid": "bold red"}
+_MARKS = {"note": "•", "doubtful": "▲", "invalid": "✗"}
+
+
+def text(result: Result, out: TextIO, *, color: bool = True) -> None:
+    """Print the result for a person."""
+    page = Page(out, color=color)
+    page.line(*_heading(result))
+    page.line()
+    _table(page, result)
+    page.line()
+    for label, words in _facts(result):
+        page.paragraph((label, "cyan"), words, indent=_INDENT)
+    for number, words in enumerate(_failures(result)):
+        page.paragraph(("" if number else "errors", "red"), words, indent=_INDENT)
+    page.line()
+    _verdict(page, result)
+
+
+def _heading(result: Result) -> list[str | tuple[str, str]]:
+    run, config = result.run, result.config
+    target = "/".join(str(config[key]) for key in ("provider", "model") if config.get(key))
+    parts = [f"{count(result.requests.sent, 'request')} in {seconds(run.duration_s)}"]
+    if run.mode == "closed" and config.get("concurrency"):
+        parts.append(f"{config['concurrency']} at a time")
+    if run.mode == "open" and result.throughput.offered_rate is not UNSET:
+        parts.append(f"{short(result.throughput.offered_rate)} a second, open loop")
+    if run.interrupted:
+        parts.append("interrupted")
+    return [(run.name or target or run.id, "bold"), f"  {' · '.join(parts)}"]
+
+
+def _table(page: Page, result: Result) -> None:
+    shown = [(row, summary) for row in _ROWS if (summary := _summary(result, row[0]))]
+    if not shown:
+        page.line(("No request succeeded: there is nothing to sum up.", "bold red"))
+        return
+    label = 20 if page.width >= 100 else 18
+    width = (page.width - label) // len(_COLUMNS)
+    page.line(
+        ("  ms, 95 % ci".ljust(label), "dim"),
+        ("".join(name.rjust(width) for name in _COLUMNS), "dim"),
+    )
+    for (_, name, meaning), summary in shown:
+        decimals = places(summary.p50)
+        values = [fixed(getattr(summary, column), decimals) for column in _COLUMNS]
+        page.line(
+            (f"  {name}".ljust(label), "bold cyan"),
+            *((value.rjust(width), "bold" if i == 1 else "") for i, value in enumerate(values)),
+        )
+        intervals = [_interval(summary, column, decimals, width - 1) for column in _COLUMNS]
+        row = "".join(interval.rjust(width) for interval in intervals)
+        page.line((f"    {meaning}"[: label - 1].ljust(label) + row, "dim"))
+
+
+def _summary(result: Result, name: str) -> Summary | None:
+    found = getattr(result.metrics, name)
+    if found is UNSET or (name == "answer_ms" and _same(found, result.metrics.ttft_ms)):
+        return None
+    return found  # type: ignore[no-any-return]
+
+
+def _same(one: Summary, other: object) -> bool:
+    """Whether the first token was the first answer in every request."""
+    return isinstance(other, Summary) and (one.mean, one.max) == (other.mean, other.max)
+
+
+def _interval(summary: Summary, column: str, decimals: int, width: int) -> str:
+    bounds = getattr(summary.ci95, column, UNSET)
+    if bounds is UNSET:
+        return ""
+    low, high = bounds
+    for digits in range(decimals, -1, -1):
+        shown = f"{fixed(low, digits)}–{fixed(high, digits)}"
+        if len(shown) <= width:
+            return shown
+    return f"±{short((high - low) / 2)}"
+
+
+def _facts(result: Result) -> Iterator[tuple[str, str]]:
+    yield "requests", _requests(result)
+    if retries := result.retries.sent:
+        recovered = count(result.retries.recovered, "request")
+        yield "retries", f"{retries:,} sent, {recovered} recovered; in no figure above"
+    yield "rate", _rate(result)
+    yield "tokens", _tokens(result)
+    yield "stalls", _stalls(result)
+    pseudo = result.pseudo_streaming
+    if pseudo.requests:
+        yield "streaming", f"{pseudo.requests:,} of {pseudo.judged:,} answers came in bursts"
+    yield "instrument", _instrument(result)
+    yield "certificate", _certificate(result)
+
+
+def _requests(result: Result) -> str:
+    requests = result.requests
+    parts = [f"{requests.ok:,} ok"]
+    if requests.failed:
+        parts.append(f"{requests.failed:,} failed ({percent(result.error_rate or 0)})")
+    if requests.cancelled:
+        parts.append(f"{requests.cancelled:,} cancelled")
+    if requests.unsent:
+        parts.append(f"{requests.unsent:,} never sent")
+    if requests.planned is not None and requests.planned != requests.sent:
+        parts.append(f"{requests.planned:,} planned")
+    if requests.warmup:
+        parts.append(f"{requests.warmup:,} before them to warm up")
+    return ", ".join(parts)
+
+
+def _rate(result: Result) -> str:
+    work = result.throughput
+    if work.offered_rate is not UNSET and work.achieved_rate is not UNSET:
+        rates = f"{short(work.offered_rate)} offered, {short(work.achieved_rate)} achieved"
+        return f"{rates}, {short(work.requests_per_second or 0)} answered a second"
+    if work.requests_per_second is None:
+        return "unknown"
+    return f"{short(work.requests_per_second)} requests a second"
+
+
+def _tokens(result: Result) -> str:
+    tokens, work = result.tokens, result.throughput
+    if tokens.output is None:
+        return "unknown: no usage was reported (--tokenizer counts them here)"
+    parts = [f"{tokens.output:,} out"]
+    if tokens.reasoning:
+        parts[0] += f" ({tokens.reasoning:,} of them reasoning)"
+    if tokens.input is not None:
+        cached = f" ({tokens.cached_input:,} from a cache)" if tokens.cached_input else ""
+        parts.append(f"{tokens.input:,} in{cached}")
+    if work.output_tokens_per_second is not None:
+        parts.append(f"{short(work.output_tokens_per_second)} a second in all")
+    speed = result.metrics.output_tokens_per_second
+    if speed is not UNSET:
+        parts.append(f"{short(speed.p50)} a second each (p50)")
+    per_event = result.metrics.tokens_per_event
+    if per_event is not UNSET and abs(per_event.mean - 1) > 0.05:
+        parts.append(f"{short(per_event.mean)} an event")
+    return f"{', '.join(parts)}; counted by {_COUNTED_BY[tokens.source]}"
+
+
+_COUNTED_BY = {
+    "usage": "the server",
+    "tokenizer": "the tokenizer",
+    "events": "events",
+    "mixed": "the server for some, here for others",
+    "none": "nobody",
+}
+
+
+def _stalls(result: Result) -> str:
+    stalls = result.stalls
+    limit = (
+        f"above {milliseconds(stalls.threshold_ms)} and {short(stalls.threshold_factor)} x the"
+        " request's median gap"
+    )
+    if not stalls.count:
+        return f"none {limit}"
+    return (
+        f"{stalls.count:,} in {count(stalls.requests, 'request')}, the longest"
+        f" {milliseconds(stalls.longest_ms)}, {percent(stalls.share_of_time)} of the time ({limit})"
+    )
+
+
+def _instrument(result: Result) -> str:
+    instrument = result.instrument
+    parts = [_STAMPS[instrument.clock_source]]
+    if instrument.read_lag_us is not UNSET:
+        lag = instrument.read_lag_us
+        parts.append(f"read {short(lag.p50)} us later (p99 {short(lag.p99)}, max {short(lag.max)})")
+    parts.append(
+        f"{instrument.merged_events:,} of {instrument.events:,} events merged"
+        if instrument.merged_events
+        else "no event merged"
+    )
+    if instrument.cpu_us_per_event is not UNSET:
+        parts.append(f"{short(instrument.cpu_us_per_event)} us of CPU an event")
+    return ", ".join(parts)
+
+
+_STAMPS = {
+    "kernel": "stamps by the kernel",
+    "user": "stamps by this program, not the kernel",
+    "mixed": "stamps by the kernel for some requests, by this program for others",
+}
+
+
+def _certificate(result: Result) -> str:
+    certificate = result.instrument.certificate
+    if certificate is UNSET:
+        return "none yet: `latency-lens calibrate` measures the error of this machine"
+    made, rate = str(certificate.get("made_at", ""))[:10], certificate.get("max_events_per_second")
+    limit = milliseconds(certificate.get("limit_us", 1000.0) / 1000)
+    if rate is None:
+        return f"{made}: the p99 error on this machine is above {limit} at every load"
+    return f"{made}: p99 error under {limit} up to {rate:,.0f} events a second on this machine"
+
+
+def _failures(result: Result) -> Iterator[str]:
+    for example in result.requests.error_examples:
+        status = f" {example.http_status}" if example.http_status else ""
+        code = f" {example.provider_code}" if example.provider_code else ""
+        cause = f"{example.kind}{status}{code} ({example.stage})"
+        yield f"{example.count:,} x {cause}: {_clip(example.message, 160)}"
+
+
+def _clip(words: str, most: int) -> str:
+    return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def _verdict(page: Page, result: Result) -> None:
+    validity = result.validity
+    page.line(
+        ("verdict".ljust(_INDENT), "cyan"),
+        (validity.verdict.upper(), _VERDICT_STYLES[validity.verdict]),
+        (" – nothing speaks against these figures", "") if not validity.reasons else "",
+    )
+    for reason in sorted(validity.reasons, key=_gravity):
+        style = {"note": "dim"}.get(reason.severity, _VERDICT_STYLES.get(reason.severity, ""))
+        page.paragraph((f"  {_MARKS[reason.severity]}", style), reason.message, indent=4)
+        page.paragraph("", reason.advice, indent=4, style="dim")
+
+
+def _gravity(reason: Reason) -> int:
+    return ("invalid", "doubtful", "note").index(reason.severity)

@@ -1,0 +1,183 @@
+"""One request drawn: where its time went, and the rhythm of its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+from typing import TextIO
+
+from ..metrics.result import Result, Stalls
+from ..record import Record, Status
+from .figures import count, milliseconds, places, short
+from .page import Page
+from .strip import bar, strip
+
+_LABEL = 14
+_TIME = 12
+_MS = 1e6
+_COLORS = {"dns": "blue", "connect": "blue", "tls": "blue", "wait": "yellow", "answer": "green"}
+_STATUS_STYLES = {Status.OK: "green", Status.FAILED: "bold red", Status.CANCELLED: "yellow"}
+
+Phase = tuple[str, int, int]
+"""A name, and when it began and ended, in nanoseconds after the start."""
+
+
+def waterfall(record: Record, result: Result, out: TextIO, *, color: bool = True) -> None:
+    """Print one request for a person; `result` is what its run came to."""
+    page = Page(out, color=color)
+    page.line(*_heading(record))
+    page.line()
+    _bars(page, list(phases(record)))
+    _gaps(page, record)
+    page.line()
+    for label, words in _facts(record, result):
+        page.paragraph((label, "cyan"), words, indent=_LABEL)
+    if record.error is not None:
+        error = record.error
+        told = (str(error.http_status or ""), error.provider_code or "", f"({error.stage})")
+        cause = " ".join([error.kind, *filter(None, told)])
+        page.paragraph(("error", "bold red"), f"{cause}: {error.message}", indent=_LABEL)
+
+
+def phases(record: Record) -> Iterator[Phase]:
+    """What happened one after the other. The connection's set-up lies before the start, at 0."""
+    connection = record.connection
+    if not connection.reused:
+        setup = (
+            ("dns", connection.dns_ns),
+            ("connect", connection.connect_ns),
+            ("tls", connection.tls_ns),
+        )
+        begin = -sum(length or 0 for _, length in setup)
+        for name, length in setup:
+            if length is not None:
+                yield name, begin, begin + length
+                begin += length
+    start = record.start_ns
+    if start is None:
+        return
+    marks = [
+        ("send", record.sent_ns),
+        ("wait", record.first_byte_ns),
+        ("first token", record.first_token_ns),
+        ("reasoning", record.first_answer_ns),
+        ("answer", record.last_token_ns),
+        ("end", record.end_ns),
+    ]
+    before = start
+    for name, mark in marks:
+        if mark is None or (name == "reasoning" and mark == record.first_token_ns):
+            continue
+        # An early answer can come before the last byte was sent.
+        yield name, before - start, max(mark, before) - start
+        before = max(mark, before)
+
+
+def _heading(record: Record) -> list[str | tuple[str, str]]:
+    parts = [f"finished by {record.finish_reason}"] if record.finish_reason else []
+    for name, value in (("TTFT", record.ttft_ns), ("E2E", record.e2e_ns)):
+        if value is not None:
+            parts.append(f"{name} {milliseconds(value / _MS)}")
+    return [
+        (f"{record.provider}/{record.model}", "bold"),
+        "  ",
+        (record.status.value, _STATUS_STYLES[record.status]),
+        "".join(f" · {part}" for part in parts),
+    ]
+
+
+def _bars(page: Page, drawn: list[Phase]) -> None:
+    if not drawn:
+        return
+    begin, end = drawn[0][1], drawn[-1][2]
+    width = page.width - _LABEL - _TIME - 2
+    for name, first, last in drawn:
+        time_ms = (last - first) / _MS
+        page.line(
+            (name.ljust(_LABEL), "cyan"),
+            (f"{time_ms:,.{places(time_ms)}f} ms".rjust(_TIME), "bold"),
+            "  ",
+            (bar(first - begin, last - first, end - begin, width), _COLORS.get(name, "magenta")),
+        )
+
+
+def _gaps(page: Page, record: Record) -> None:
+    gaps = [gap / _MS for gap in record.events.gaps_ns()]
+    if not any(gaps):
+        return
+    drawn = strip(gaps, page.width - _LABEL)
+    columns = (
+        (char, "red" if i in drawn.over else "green") for i, char in enumerate(drawn.columns)
+    )
+    page.line()
+    page.line(("gaps".ljust(_LABEL), "cyan"), *columns)
+    ordered = sorted(gaps)
+    p99 = ordered[round(0.99 * (len(ordered) - 1))]
+    told = [
+        count(len(gaps), "gap")
+        + (f", {drawn.per_column} a column" if drawn.per_column > 1 else ""),
+        f"p50 {milliseconds(median(gaps))}",
+        f"p99 {milliseconds(p99)}",
+        f"max {milliseconds(ordered[-1])}",
+        f"█ is {milliseconds(drawn.top)}{' or more' if drawn.over else ''}",
+    ]
+    page.paragraph("", ", ".join(told), indent=_LABEL, style="dim")
+
+
+def _facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
+    if len(record.events) > 1:
+        yield "stalls", _stalls(record, result.stalls)
+    if result.pseudo_streaming.requests:
+        yield "streaming", "in name only: the answer was held back and came in bursts"
+    yield "tokens", _tokens(record)
+    if record.tpot_ns:
+        speed = short(1e9 / record.tpot_ns)
+        yield "speed", f"{speed} tokens a second (TPOT {milliseconds(record.tpot_ns / _MS)})"
+    yield "connection", _connection(record)
+    if record.hints_ms:
+        hints = (f"{name} {milliseconds(value)}" for name, value in record.hints_ms.items())
+        yield "server says", ", ".join(hints)
+    yield "stamps", _stamps(record)
+
+
+def _stalls(record: Record, limits: Stalls) -> str:
+    gaps = record.events.gaps_ns()
+    limit = max(limits.threshold_ms * _MS, limits.threshold_factor * median(gaps))
+    long = [(gap, n) for n, gap in enumerate(gaps, 1) if gap > limit]
+    if not long:
+        return f"none above {milliseconds(limit / _MS)}"
+    told = [f"{milliseconds(gap / _MS)} after event {n}" for gap, n in sorted(long)[:-6:-1]]
+    more = f" and {len(long) - 5} more" if len(long) > 5 else ""
+    return f"{len(long)}: {', '.join(told)}{more}"
+
+
+def _tokens(record: Record) -> str:
+    usage, events = record.usage, len(record.events)
+    if usage.output is None:
+        return f"unknown: no usage was reported; {count(events, 'event')} with content"
+    told = [f"{usage.output:,} out"]
+    if usage.reasoning:
+        told[0] += f" ({usage.reasoning:,} of them reasoning)"
+    if usage.input is not None:
+        cached = f" ({usage.cached_input:,} from a cache)" if usage.cached_input else ""
+        told.append(f"{usage.input:,} in{cached}")
+    told.append(f"{count(events, 'event')} with content")
+    by = "the tokenizer" if record.tokens_source == "tokenizer" else "the server"
+    return f"{', '.join(told)}; counted by {by}"
+
+
+def _connection(record: Record) -> str:
+    connection = record.connection
+    told = ["reused" if connection.reused else "new"]
+    told += filter(None, (connection.address, connection.tls_version, connection.http_version))
+    if connection.rtt_us:
+        told.append(f"round trip {milliseconds(connection.rtt_us / 1000)}")
+    return ", ".join(told)
+
+
+def _stamps(record: Record) -> str:
+    by = "by the kernel" if record.clock_source == "kernel" else "by this program, not the kernel"
+    told = [by, f"read at most {milliseconds(record.read_lag_ns_max / _MS)} later"]
+    if record.merged_events:
+        told.append(f"{count(record.merged_events, 'event')} merged")
+    return ", ".join(told)
