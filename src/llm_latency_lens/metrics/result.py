@@ -20,6 +20,41 @@ Interval = tuple[float, float]
 CiMethod = Literal[
     "none", "order-statistics", "autocorrelation", "clusters", "cluster-autocorrelation"
 ]
+Code = Literal[
+    "no_requests",
+    "no_success",
+    "killed",
+    "stopped_early",
+    "interrupted",
+    "cancelled",
+    "many_errors",
+    "timeouts",
+    "rate_not_reached",
+    "unsent_arrivals",
+    "slot_waits",
+    "drift",
+    "few_samples",
+    "correlated",
+    "short_answers",
+    "long_answers",
+    "empty_answers",
+    "pseudo_streaming",
+    "tokens_unknown",
+    "tokens_mixed",
+    "tokens_implausible",
+    "cold_connections",
+    "tool_lag",
+    "merged_events",
+    "user_stamps",
+    "clock_resolution",
+    "clock_step",
+    "suspended",
+    "cpu_starved",
+    "cpu_saturated",
+    "loop_stalls",
+    "above_certificate",
+]
+"""Why a verdict is what it is; the table of codes is in the documentation."""
 Severity = Literal["note", "doubtful", "invalid"]
 Verdict = Literal["valid", "doubtful", "invalid"]
 
@@ -180,8 +215,8 @@ class PseudoStreaming(Struct, kw_only=True, frozen=True):
     share: float
 
 
-class ReadLag(Struct, kw_only=True, frozen=True):
-    """The latest read of each request, in microseconds."""
+class Lateness(Struct, kw_only=True, frozen=True):
+    """How late the program was, in the unit that the field's name ends in."""
 
     p50: float
     p99: float
@@ -197,8 +232,8 @@ class Instrument(Struct, kw_only=True, frozen=True):
     coalesced_events: int
     clock_source: ClockSource
     clock_step_ms: float
-    read_lag_us: ReadLag | UnsetType = UNSET
-    tool_lag_ms: float | UnsetType = UNSET
+    read_lag_us: Lateness | UnsetType = UNSET
+    tool_lag_ms: Lateness | UnsetType = UNSET
     capture_s: float | UnsetType = UNSET
     cpu_s: float | UnsetType = UNSET
     cpu_us_per_event: float | UnsetType = UNSET
@@ -216,7 +251,7 @@ class Instrument(Struct, kw_only=True, frozen=True):
 class Reason(Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One thing that a reader of the figures should know, and what to do about it."""
 
-    code: str
+    code: Code
     severity: Severity
     message: str
     advice: str

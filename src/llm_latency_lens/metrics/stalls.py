@@ -1,0 +1,99 @@
+"""Streams that stop, and streams that are none: stalls and pseudo-streaming.
+
+A gap is a stall above max(250 ms, 10 x the median gap of its own request): long for a reader, and
+long for this stream.
+
+An answer is pseudo-streamed when something on its way held it back and let it go in lumps. Its
+events then come in flights: runs of events less than 1 ms apart. All four must be so:
+
+- at most 8 flights: a stream of tokens has about as many as it has events;
+- at least 16 tokens a flight (64 characters where tokens are unknown);
+- at least 100 ms of waiting a flight, below which nobody sees a lump;
+- inside the flights an event every 40 us or faster: no model makes 25,000 tokens a second, and a
+  server that makes 2,000 sends one every 500 us. A flight may also be a single large event.
+
+Answers that a late reader merged are not judged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .columns import UNKNOWN
+from .result import PseudoStreaming, Stalls
+
+FLOOR_MS = 250.0
+FACTOR = 10.0
+
+FLIGHT_GAP_NS = 1_000_000
+MOST_FLIGHTS = 8
+TOKENS_A_FLIGHT = 16
+CHARS_A_TOKEN = 4
+WAIT_A_FLIGHT_NS = 100_000_000
+GAP_INSIDE_NS = 40_000
+MOST_MERGED = 0.1
+"""Share of an answer's events that may be merged before it is not judged."""
+
+Ints = npt.NDArray[np.int64]
+
+
+def find_stalls(gaps_ns: Ints, begins: Ints) -> Stalls:
+    """Stalls among gaps that lie request after request; request i's begin at `begins[i]`."""
+    stalled_ns: list[Ints] = []
+    if len(gaps_ns):
+        longest = np.maximum.reduceat(gaps_ns, begins)
+        ends = np.append(begins[1:], len(gaps_ns))
+        for i in np.flatnonzero(longest > FLOOR_MS * 1e6):
+            own = np.sort(gaps_ns[begins[i] : ends[i]])
+            long = own[own > _limit_ns(own)]
+            if len(long):
+                stalled_ns.append(long)
+    total_ns = sum(int(long.sum()) for long in stalled_ns)
+    return Stalls(
+        count=sum(len(long) for long in stalled_ns),
+        requests=len(stalled_ns),
+        longest_ms=max((int(long[-1]) for long in stalled_ns), default=0) / 1e6,
+        share_of_time=total_ns / int(gaps_ns.sum()) if total_ns else 0.0,
+        threshold_ms=FLOOR_MS,
+        threshold_factor=FACTOR,
+    )
+
+
+def _limit_ns(ordered: Ints) -> float:
+    middle = len(ordered) // 2
+    median = (int(ordered[middle]) + int(ordered[-middle - 1])) / 2
+    return max(FLOOR_MS * 1e6, FACTOR * median)
+
+
+def find_pseudo_streaming(answers: dict[str, Ints], gaps_ns: Ints) -> PseudoStreaming:
+    """Judge each streamed answer; `answers` are columns, in the order in which the gaps lie."""
+    tokens = _tokens(answers)
+    judged = (
+        (answers["streamed"] != 0)
+        & (answers["ttft_ns"] != UNKNOWN)
+        & (tokens >= TOKENS_A_FLIGHT)
+        & (answers["merged"] <= MOST_MERGED * answers["events"])
+    )
+    sizes = np.maximum(answers["events"] - 1, 0)
+    begins = np.cumsum(sizes) - sizes
+    flights = np.ones(len(sizes), np.int64)
+    has = sizes > 0
+    if len(gaps_ns):
+        flights[has] += np.add.reduceat(gaps_ns >= FLIGHT_GAP_NS, begins[has], dtype=np.int64)
+    lumpy = judged & (flights <= MOST_FLIGHTS) & (tokens >= TOKENS_A_FLIGHT * flights)
+    found = 0
+    for i in np.flatnonzero(lumpy):
+        own = gaps_ns[begins[i] : begins[i] + sizes[i]]
+        wait_ns = (int(answers["ttft_ns"][i]) + int(own.sum())) / int(flights[i])
+        inside = own[own < FLIGHT_GAP_NS]
+        quick = not len(inside) or float(inside.mean()) <= GAP_INSIDE_NS
+        found += quick and wait_ns >= WAIT_A_FLIGHT_NS
+    count = int(judged.sum())
+    return PseudoStreaming(requests=found, judged=count, share=found / count if count else 0.0)
+
+
+def _tokens(answers: dict[str, Ints]) -> Ints:
+    known = answers["tokens"] != UNKNOWN
+    tokens: Ints = np.where(known, answers["tokens"], answers["chars"] // CHARS_A_TOKEN)
+    return tokens
