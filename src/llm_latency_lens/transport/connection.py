@@ -14,15 +14,20 @@ from collections.abc import Callable
 
 import httptools
 
-from ..clock import SECOND_NS, Clock, realtime_offset_ns
+from ..clock import MS_NS, SECOND_NS, Clock, realtime_offset_ns
 from ..timeline import Connection, ErrorKind, Stage, Timeline
 from .dial import Link, describe
 from .poller import Poller
 from .settings import Network
-from .stamps import ANCILLARY_SIZE, round_trip_us, timespec
+from .stamps import ANCILLARY_SIZE, round_trip_us, timespec, unacknowledged
 
 _TICK_S = 1.0
+_STALE_WITHIN_NS = 20 * MS_NS
 _unpack = timespec.unpack_from
+
+
+class _SurplusError(Exception):
+    """Stops the parser where an answer is complete and another begins."""
 
 
 class Http1Connection:
@@ -30,6 +35,8 @@ class Http1Connection:
 
     def __init__(self, link: Link, poller: Poller, network: Network, clock: Clock) -> None:
         self.usable = True
+        self.stale = False
+        """The server closed before it can have read the last request: it may be sent again."""
         self.proxy = link.proxy
         self._link = link
         self._sock: socket.socket = link.sock
@@ -51,19 +58,26 @@ class Http1Connection:
         self._complete = False
         self._headers: list[tuple[str, str]] = []
         self._framed = False
-        self._unsent = b""
+        self._at_end = False
+        self._unsent = memoryview(b"")
+        self._stamp = 0
         self.on_body: Callable[[bytes], None] = self._body.extend
         poller.add(self._sock.fileno(), self._on_readable)
 
     # -- one exchange -------------------------------------------------------------------------
+
+    def ready(self) -> bool:
+        """Whether it can carry a request now; what came since the last one is looked at first."""
+        if self.usable:
+            self._on_readable()
+        return self.usable
 
     async def exchange(self, payload: bytes, timeline: Timeline) -> None:
         """Send `payload` and fill `timeline` until the response ends, fails or is cancelled."""
         self._begin(timeline)
         timeline.start_ns = self._clock.monotonic_ns()
         self._send(payload)
-        timer = self._loop.call_later(0, self._watch)
-        self._timer = timer
+        self._timer = self._loop.call_later(0, self._watch)
         assert self._ended is not None
         try:
             await self._ended
@@ -101,7 +115,9 @@ class Http1Connection:
     def _finish(self, timeline: Timeline) -> None:
         self._timeline = None
         self._ended = None
-        self.usable = self.usable and timeline.complete and timeline.failure is None
+        # An answer that came before the whole request was sent leaves the rest of it unsent.
+        whole = timeline.complete and timeline.failure is None and not self._unsent
+        self.usable = self.usable and whole
         if timeline.closed_ns is None:
             timeline.closed_ns = self._clock.monotonic_ns()
         timeline.offset_end_ns = realtime_offset_ns(self._clock)
@@ -123,7 +139,7 @@ class Http1Connection:
     def _send(self, payload: bytes) -> None:
         for layer in reversed(self._layers):
             payload = layer.encrypt(payload)
-        self._unsent = payload
+        self._unsent = memoryview(payload)
         self._flush()
 
     def _flush(self) -> None:
@@ -132,6 +148,13 @@ class Http1Connection:
             taken = self._sock.send(self._unsent)
         except (BlockingIOError, InterruptedError):
             taken = 0
+        except ConnectionError:
+            # A server that refuses a large request may answer and hang up before it is sent: the
+            # next read finds that answer, or says why there is none.
+            self.usable = False
+            self._unsent = memoryview(b"")
+            self._loop.remove_writer(self._sock.fileno())
+            return
         except OSError as error:
             self._abort(ErrorKind.NETWORK, f"the connection broke: {describe(error)}")
             return
@@ -159,13 +182,16 @@ class Http1Connection:
             stamp = seconds * SECOND_NS + nanoseconds
         else:
             stamp = now
+            self._note_no_stamp(size)
         if not size:
             self._end_of_stream(stamp)
             return
         data: memoryview | bytes = self._view[:size]
+        ended = False
         try:
             for layer in self._layers:
                 data = layer.decrypt(data)
+                ended = ended or layer.ended
         except ssl.SSLError as error:
             self._lost(f"TLS: {error.reason or error}")
             return
@@ -173,10 +199,7 @@ class Http1Connection:
         if timeline is None:
             self._uninvited(data)
             return
-        if not data:
-            return
-        if timeline.first_byte_ns is None:
-            timeline.first_byte_ns = stamp - self._offset
+        self._stamp = stamp
         body = self._body
         before = len(body)
         try:
@@ -190,8 +213,17 @@ class Http1Connection:
             timeline.ends.append(after)
         if self._complete:
             self._end(stamp)
+        if ended:
+            self._end_of_stream(stamp)
 
     # -- what llhttp says ---------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        timeline = self._timeline
+        assert timeline is not None
+        if self._complete:  # a second answer to one request is none of its business
+            raise _SurplusError
+        timeline.first_byte_ns = self._stamp - self._offset
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
@@ -216,14 +248,16 @@ class Http1Connection:
         if timeline is None or timeline.status is None:
             return
         if timeline.status < 200:  # 100 Continue, 103 Early Hints: the answer is still to come
-            timeline.status = None
+            timeline.status = timeline.first_byte_ns = None
             self._headers = []
-            return
-        if self._complete:  # a second response to one request
-            self.usable = False
             return
         self._complete = True
         self.usable = self.usable and self._parser.should_keep_alive()
+
+    def _note_no_stamp(self, size: int) -> None:
+        """The kernel gave no stamp with this read: the request's source of time is not pure."""
+        if size and self._timeline is not None:
+            self._timeline.clock_source = "user"
 
     # -- ends, good and bad -------------------------------------------------------------------
 
@@ -242,6 +276,7 @@ class Http1Connection:
 
     def _end_of_stream(self, stamp: int) -> None:
         """The server closed its side."""
+        self._at_end = True
         timeline = self._timeline
         if timeline is not None and timeline.status is not None and not self._framed:
             self.usable = False
@@ -254,6 +289,7 @@ class Http1Connection:
         if timeline is None:
             self.close()
             return
+        self.stale = self._went_stale(timeline)
         when = {
             Stage.SEND: "while the request was being sent",
             Stage.WAIT: "before the answer began",
@@ -261,11 +297,24 @@ class Http1Connection:
         }[self._stage()]
         self._abort(ErrorKind.NETWORK, f"the connection was lost {when}: {why}")
 
+    def _went_stale(self, timeline: Timeline) -> bool:
+        """Whether the connection was closed while it was idle, as far as one can tell from here.
+
+        A closed socket acknowledges nothing; one that is half closed does, and ends at once.
+        """
+        if self._carried == 1 or timeline.first_byte_ns is not None or timeline.start_ns is None:
+            return False
+        soon_ns = _STALE_WITHIN_NS + 2000 * (self._link.info.rtt_us or 0)
+        soon = self._clock.monotonic_ns() - timeline.start_ns < soon_ns
+        return unacknowledged(self._sock) or (self._at_end and soon)
+
     def _malformed(self, error: Exception) -> None:
-        if self._complete or (self._ended is not None and self._ended.done()):
+        if self._complete:
             self.usable = False  # rubbish behind a complete answer harms only the next one
-            return
-        self._abort(ErrorKind.PROTOCOL, f"what came is not HTTP/1.1: {error}")
+        elif isinstance(error, httptools.HttpParserUpgrade):
+            self._abort(ErrorKind.PROTOCOL, "the server switched to another protocol (status 101)")
+        else:
+            self._abort(ErrorKind.PROTOCOL, f"what came is not HTTP/1.1: {error}")
 
     def _uninvited(self, data: memoryview | bytes) -> None:
         """Data while nothing was asked: TLS tickets are empty by now, all else ends the reuse."""

@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -50,92 +50,102 @@ class Dialer:
 
     network: Network
     clock: Clock
-    _contexts: dict[bool, ssl.SSLContext] = field(default_factory=dict)
+    _context: ssl.SSLContext | None = None
 
-    async def dial(self, url: SplitResult) -> Link | Failure:
-        """Open one connection for `url`; never raises for what the network does."""
-        attempt = _Attempt(self, url)
-        limit = self.network.timeouts.connect_s
-        try:
-            async with asyncio.timeout(limit):
-                return await attempt.run()
-        except TimeoutError:
-            return attempt.failed(
-                ErrorKind.TIMEOUT, f"no connection to {attempt.where} within {limit:g} s"
-            )
-        except ssl.SSLError as error:
-            return attempt.failed(ErrorKind.NETWORK, explain(error, attempt.where))
-        except socket.gaierror as error:
-            return attempt.failed(
-                ErrorKind.NETWORK, f"the name {attempt.where} is not known: {error.strerror}"
-            )
-        except _ProxyRefusedError as error:
-            return attempt.failed(ErrorKind.NETWORK, str(error))
-        except OSError as error:
-            return attempt.failed(
-                ErrorKind.NETWORK, f"no connection to {attempt.where}: {describe(error)}"
-            )
+    def check(self, url: SplitResult) -> None:
+        """Raise UsageError for a proxy or a certificate file that cannot be used."""
+        proxy = None if self.network.unix_socket else find_proxy(url, self.network.proxy)
+        if url.scheme == "https" or (proxy and proxy.tls):
+            self.context()
 
-    def context(self, *, to_proxy: bool) -> ssl.SSLContext:
+    def attempt(self, url: SplitResult) -> Attempt:
+        """One connection for `url`, still to be opened."""
+        return Attempt(self, url)
+
+    def context(self) -> ssl.SSLContext:
         """The TLS context, made at its first use: loading the trusted CAs takes milliseconds."""
-        if to_proxy not in self._contexts:
-            self._contexts[to_proxy] = build_context(self.network.tls)
-        return self._contexts[to_proxy]
+        if self._context is None:
+            self._context = build_context(self.network.tls)
+        return self._context
 
 
-class _Attempt:
-    """One dial: where it has come to, and how long each phase took."""
+class Attempt:
+    """One connection on its way: `stage` is where it has come to."""
 
     def __init__(self, dialer: Dialer, url: SplitResult) -> None:
         assert url.hostname
+        self.stage = Stage.RESOLVE
         self._dialer = dialer
         self._url = url
         self._now = dialer.clock.monotonic_ns
-        self._stage = Stage.RESOLVE
         self._sock: socket.socket | None = None
         self._info = Connection()
-        self.host = url.hostname
-        self.port = url.port or (443 if url.scheme == "https" else 80)
-        self.where = f"{self.host}:{self.port}"
+        self._host = url.hostname
+        self._port = url.port or (443 if url.scheme == "https" else 80)
+        self._where = f"{self._host}:{self._port}"
 
-    def failed(self, kind: ErrorKind, message: str) -> Failure:
-        if self._sock is not None:
-            self._sock.close()
-        return Failure(kind, self._stage, message)
+    async def dial(self) -> Link | Failure:
+        """Open it; never raises for what the network does."""
+        limit = self._dialer.network.timeouts.connect_s
+        try:
+            async with asyncio.timeout(limit):
+                link = await self._open()
+        except TimeoutError:
+            return self._failed(f"no connection to {self._where} within {limit:g} s", timeout=True)
+        except ssl.SSLError as error:
+            return self._failed(explain(error, self._where))
+        except socket.gaierror as error:
+            return self._failed(f"the name of {self._where} is not known: {error.strerror}")
+        except UnicodeError:
+            return self._failed(f"{self._where} is not the name of a host")
+        except _ProxyRefusedError as error:
+            return self._failed(str(error))
+        except OSError as error:
+            return self._failed(f"no connection to {self._where}: {describe(error)}")
+        finally:
+            if self._sock is not None:
+                self._sock.close()
+        return link
 
-    async def run(self) -> Link:
+    def _failed(self, message: str, *, timeout: bool = False) -> Failure:
+        return Failure(ErrorKind.TIMEOUT if timeout else ErrorKind.NETWORK, self.stage, message)
+
+    async def _open(self) -> Link:
         network = self._dialer.network
         secure = self._url.scheme == "https"
         proxy = None
         if network.unix_socket:
-            self.where = network.unix_socket
-            self._sock = sock = await self._connect_unix(network.unix_socket)
+            self._where = network.unix_socket
+            sock = await self._connect_unix(network.unix_socket)
         else:
             proxy = find_proxy(self._url, network.proxy)
             if proxy:
-                self.where = f"{proxy.host}:{proxy.port} (the proxy)"
-            self._sock = sock = await self._connect_tcp(
-                proxy.host if proxy else self.host, proxy.port if proxy else self.port
+                self._where = f"{proxy.host}:{proxy.port} (the proxy)"
+            sock = await self._connect_tcp(
+                proxy.host if proxy else self._host, proxy.port if proxy else self._port
             )
         layers: list[TlsLayer] = []
         if proxy and proxy.tls:
-            await self._secure(sock, layers, proxy.host, to_proxy=True)
+            await self._secure(sock, layers, proxy.host)
         if proxy and secure:
             await self._tunnel(sock, layers, proxy)
         if secure:
-            self.where = f"{self.host}:{self.port}"
-            await self._secure(sock, layers, self.host, to_proxy=False)
+            self._where = f"{self._host}:{self._port}"
+            await self._secure(sock, layers, self._host)
             self._info.tls_version = layers[-1].version
         self._info.rtt_us = round_trip_us(sock)
-        return Link(sock, tuple(layers), self._info, enable_stamps(sock), None if secure else proxy)
+        stamped = enable_stamps(sock)
+        self._sock = None  # the link's from here on
+        return Link(sock, tuple(layers), self._info, stamped, None if secure else proxy)
 
     async def _connect_tcp(self, host: str, port: int) -> socket.socket:
         addresses = await self._resolve(host, port)
-        self._stage = Stage.CONNECT
+        self.stage = Stage.CONNECT
         begun = self._now()
         sock = await start_connection(
             addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY_S, interleave=1
         )
+        self._sock = sock
         self._info.connect_ns = self._now() - begun
         self._info.address = "{}:{}".format(*sock.getpeername()[:2])
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -143,7 +153,7 @@ class _Attempt:
         return sock
 
     async def _connect_unix(self, path: str) -> socket.socket:
-        self._stage = Stage.CONNECT
+        self.stage = Stage.CONNECT
         begun = self._now()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock = sock
@@ -167,33 +177,31 @@ class _Attempt:
         found, self._info.dns_ns = await loop.run_in_executor(None, look_up)
         return found
 
-    async def _secure(
-        self, sock: socket.socket, layers: list[TlsLayer], host: str, *, to_proxy: bool
-    ) -> None:
-        self._stage = Stage.TLS
-        layer = TlsLayer(self._dialer.context(to_proxy=to_proxy), host)
+    async def _secure(self, sock: socket.socket, layers: list[TlsLayer], host: str) -> None:
+        self.stage = Stage.TLS
+        layer = TlsLayer(self._dialer.context(), host)
         begun = self._now()
         await handshake(sock, layer, layers[-1] if layers else None)
         self._info.tls_ns = (self._info.tls_ns or 0) + self._now() - begun
         layers.append(layer)
 
     async def _tunnel(self, sock: socket.socket, layers: list[TlsLayer], proxy: Proxy) -> None:
-        self._stage = Stage.CONNECT
+        self.stage = Stage.CONNECT
         loop = asyncio.get_running_loop()
         begun = self._now()
-        ask = proxy.connect_request(self.host, self.port)
+        ask = proxy.connect_request(self._host, self._port)
         await loop.sock_sendall(sock, layers[0].encrypt(ask) if layers else ask)
         head = b""
         while b"\r\n\r\n" not in head:
             data = await loop.sock_recv(sock, _MAX_HEAD)
             if not data or len(head) > _MAX_HEAD:
                 raise _ProxyRefusedError(
-                    f"{self.where} closed the connection before the tunnel was up"
+                    f"{self._where} closed the connection before the tunnel was up"
                 )
             head += layers[0].decrypt(data) if layers else data
         status = head.split(b"\r\n", 1)[0].decode("latin-1")
         if not status.startswith(("HTTP/1.1 2", "HTTP/1.0 2")):
-            raise _ProxyRefusedError(f"{self.where} opens no tunnel: {status}")
+            raise _ProxyRefusedError(f"{self._where} opens no tunnel: {status}")
         self._info.connect_ns = (self._info.connect_ns or 0) + self._now() - begun
 
 

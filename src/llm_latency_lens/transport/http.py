@@ -9,10 +9,10 @@ from urllib.parse import SplitResult, urlsplit
 from ..clock import Clock, SystemClock
 from ..errors import UsageError
 from ..request import Request
-from ..timeline import ErrorKind, Failure, Stage, Timeline
+from ..timeline import ErrorKind, Failure, Timeline
 from .connection import Http1Connection
-from .dial import Dialer
-from .poller import poller
+from .dial import Attempt, Dialer
+from .poller import Poller
 from .proxy import Proxy
 from .settings import Network
 
@@ -34,34 +34,53 @@ class HttpTransport:
         self._dialer = Dialer(self._network, self._clock)
         self._reuse = reuse
         self._idle: dict[str, list[Http1Connection]] = {}
+        self._poller: Poller | None = None
+
+    def check(self, url: str) -> None:
+        """Raise UsageError for an address, a proxy or a certificate file that cannot be used."""
+        self._dialer.check(_split(url))
 
     async def warm(self, url: str, count: int) -> Failure | None:
         """Open `count` connections to where `url` lies before the clock starts.
 
         Returns the first failure, if any; connections that did open are kept.
         """
+        self.check(url)
         parts = _split(url)
         gate = asyncio.Semaphore(_OPEN_AT_ONCE)
 
-        async def open_one() -> Http1Connection | Failure:
+        async def open_one() -> Failure | None:
             async with gate:
-                return await self._open(parts)
+                opened = await self._open(self._dialer.attempt(parts))
+            if isinstance(opened, Failure):
+                return opened
+            self._idle.setdefault(_origin(parts), []).append(opened)
+            return None
 
         opened = await asyncio.gather(*(open_one() for _ in range(count)))
-        failure = None
-        for one in opened:
-            if isinstance(one, Failure):
-                failure = failure or one
-            else:
-                self._idle.setdefault(_origin(parts), []).append(one)
-        return failure
+        return next((failure for failure in opened if failure), None)
 
     async def send(self, request: Request, timeline: Timeline) -> None:
         """Carry out one request. Never raises for what the network or the server does."""
         parts = _split(request.url)
-        connection = self._take(parts) or await self._open_for(parts, timeline)
-        if connection is None:
-            return
+        connection = self._take(parts)
+        if connection is not None:
+            await self._exchange(connection, request, parts, timeline)
+            if not connection.stale:
+                return
+            # Some servers (llama.cpp's among them) close after an answer without saying so.
+            timeline.failure = timeline.sent_ns = timeline.closed_ns = None
+        connection = await self._open_for(parts, timeline)
+        if connection is not None:
+            await self._exchange(connection, request, parts, timeline)
+
+    async def _exchange(
+        self,
+        connection: Http1Connection,
+        request: Request,
+        parts: SplitResult,
+        timeline: Timeline,
+    ) -> None:
         try:
             await connection.exchange(
                 _render(request, parts, connection.proxy, timeline.id), timeline
@@ -77,32 +96,41 @@ class HttpTransport:
             for connection in connections:
                 connection.close()
         self._idle.clear()
+        if self._poller:
+            self._poller.close()
+            self._poller = None
 
     def _take(self, parts: SplitResult) -> Http1Connection | None:
         idle = self._idle.get(_origin(parts), [])
         while idle:
             connection = idle.pop()
-            if connection.usable:
+            if connection.ready():
                 return connection
         return None
 
-    async def _open(self, parts: SplitResult) -> Http1Connection | Failure:
-        link = await self._dialer.dial(parts)
+    async def _open(self, attempt: Attempt) -> Http1Connection | Failure:
+        link = await attempt.dial()
         if isinstance(link, Failure):
             return link
-        return Http1Connection(link, poller(), self._network, self._clock)
+        if self._poller is None:
+            self._poller = Poller(asyncio.get_running_loop())
+        return Http1Connection(link, self._poller, self._network, self._clock)
 
     async def _open_for(self, parts: SplitResult, timeline: Timeline) -> Http1Connection | None:
+        attempt = self._dialer.attempt(parts)
         try:
-            opened = await self._open(parts)
+            opened = await self._open(attempt)
         except asyncio.CancelledError:
-            timeline.fail(ErrorKind.CANCELLED, Stage.CONNECT, "cancelled")
+            self._failed(timeline, Failure(ErrorKind.CANCELLED, attempt.stage, "cancelled"))
             raise
         if isinstance(opened, Failure):
-            timeline.fail(opened.kind, opened.stage, opened.message)
-            timeline.closed_ns = self._clock.monotonic_ns()
+            self._failed(timeline, opened)
             return None
         return opened
+
+    def _failed(self, timeline: Timeline, failure: Failure) -> None:
+        timeline.fail(failure.kind, failure.stage, failure.message)
+        timeline.closed_ns = self._clock.monotonic_ns()
 
 
 @lru_cache(maxsize=256)

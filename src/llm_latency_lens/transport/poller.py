@@ -1,6 +1,6 @@
 """Wakes connections when their socket is readable.
 
-On Linux all sockets of a loop share one epoll of their own, which the event loop watches as a
+On Linux all sockets of a transport share one epoll of their own, which the event loop watches as a
 single descriptor: one wake-up of the loop then serves every socket that is ready, without a
 handle, a context switch or a selector look-up for each. Elsewhere the loop watches each socket.
 """
@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import select
-import weakref
 from collections.abc import Callable
+
+HAS_EPOLL = hasattr(select, "epoll")
 
 _BATCH = 4096
 _READ_SIZE = 65536
 
 
 class Poller:
-    """One for each event loop; `buffer` is shared, since reads of a loop never overlap."""
+    """One for each transport; `buffer` is shared, since reads of a loop never overlap."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, epoll: bool = HAS_EPOLL) -> None:
         self.buffer = bytearray(_READ_SIZE)
         self._loop = loop
         self._readers: dict[int, Callable[[], None]] = {}
-        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._epoll = select.epoll() if epoll else None
 
     def add(self, fd: int, reader: Callable[[], None]) -> None:
         """Call `reader` whenever `fd` has something to read."""
@@ -55,19 +56,8 @@ class Poller:
                 reader()
 
     def close(self) -> None:
+        """Forget every socket and give the descriptor back."""
         for fd in list(self._readers):
             self.remove(fd)
         if self._epoll is not None:
             self._epoll.close()
-
-
-_pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Poller] = weakref.WeakKeyDictionary()
-
-
-def poller() -> Poller:
-    """The running loop's poller."""
-    loop = asyncio.get_running_loop()
-    found = _pollers.get(loop)
-    if found is None:
-        found = _pollers[loop] = Poller(loop)
-    return found

@@ -1,0 +1,23 @@
+"""What every test can rely on: no proxy, no home folder of the user, no haste of hypothesis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
+
+for _scheme in ("http", "https", "all", "no"):
+    for _name in (f"{_scheme}_proxy", f"{_scheme}_proxy".upper()):
+        os.environ.pop(_name, None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENCY_LENS_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
