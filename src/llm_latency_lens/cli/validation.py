@@ -31,9 +31,10 @@ def named(setting_name: str, section: str | None) -> Setting | None:
 
 
 def _settings(section: str | None) -> Iterator[Setting]:
+    """What a section can hold; a file does not name another."""
     for command in COMMANDS if section is None else (section,):
         for group in groups_of(command):
-            yield from settings_of(group)
+            yield from (item for item in settings_of(group) if item.name != "config")
 
 
 def _doubled(entries: list[Entry], path: str) -> Iterator[ConfigError]:
@@ -47,7 +48,7 @@ def _doubled(entries: list[Entry], path: str) -> Iterator[ConfigError]:
 
 def _wrong(entry: Entry, path: str, environ: Mapping[str, str]) -> Iterator[ConfigError]:
     item = named(entry.name, entry.section)
-    if item is None or item.name == "config":
+    if item is None:
         yield ConfigError(_unknown(entry), path=path, line=entry.line)
         return
     try:
