@@ -1,0 +1,184 @@
+"""From what a provider says of a failure to this package's one vocabulary.
+
+The shapes read here, and who sends them:
+
+    {"error": {"message", "type", "code", "param"}}     OpenAI, vLLM, llama.cpp, Groq, Ollama's /v1
+    {"error": {"code": 402, "message", "metadata"}}     OpenRouter
+    {"error": {"code", "message", "innererror"}}        Azure
+    {"error": "text", "error_type": "word"}             TGI, Ollama's own API
+    {"object": "error", "message", "type", "code"}      SGLang
+    {"statusCode": 401, "message"}                      Azure's gateway
+    {"detail": "text"}, {"detail": [{"loc", "msg"}]}    FastAPI
+    text, or an HTML page                               proxies
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..timeline import ErrorKind
+from .texts import one_line
+
+# Words that say more than the HTTP status under which they come.
+_SURE: dict[str, ErrorKind] = {
+    # OpenAI's billing codes share the type insufficient_quota and the status 429.
+    "insufficient_quota": ErrorKind.QUOTA,
+    "credit_balance_exhausted": ErrorKind.QUOTA,
+    "organization_spend_limit_exceeded": ErrorKind.QUOTA,
+    "organization_usage_limit_exceeded": ErrorKind.QUOTA,
+    "project_spend_limit_exceeded": ErrorKind.QUOTA,
+    "billing_hard_limit_reached": ErrorKind.QUOTA,
+    "billing_not_active": ErrorKind.QUOTA,
+    "content_filter": ErrorKind.CONTENT_FILTER,
+    "content_policy_violation": ErrorKind.CONTENT_FILTER,
+    "responsibleaipolicyviolation": ErrorKind.CONTENT_FILTER,
+    "server_is_overloaded": ErrorKind.OVERLOADED,
+    "slow_down": ErrorKind.OVERLOADED,
+    "overloaded": ErrorKind.OVERLOADED,
+    "overloaded_error": ErrorKind.OVERLOADED,
+}
+
+# Words that help only where there is no status: inside a stream that began with 200.
+_LIKELY: dict[str, ErrorKind] = {
+    "invalid_api_key": ErrorKind.AUTH,
+    "authentication_error": ErrorKind.AUTH,
+    "permission_error": ErrorKind.AUTH,
+    "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
+    "rate_limit_error": ErrorKind.RATE_LIMIT,
+    "unavailable_error": ErrorKind.OVERLOADED,
+    "service_unavailable_error": ErrorKind.OVERLOADED,
+    "invalid_request_error": ErrorKind.BAD_REQUEST,
+    "badrequesterror": ErrorKind.BAD_REQUEST,
+    "not_found_error": ErrorKind.BAD_REQUEST,
+    "not_supported_error": ErrorKind.BAD_REQUEST,
+    "exceed_context_size_error": ErrorKind.BAD_REQUEST,
+    "context_length_exceeded": ErrorKind.BAD_REQUEST,
+    "validation": ErrorKind.BAD_REQUEST,
+}
+
+_STATUS: dict[int, ErrorKind] = {
+    401: ErrorKind.AUTH,
+    402: ErrorKind.QUOTA,
+    403: ErrorKind.AUTH,
+    407: ErrorKind.AUTH,
+    408: ErrorKind.TIMEOUT,
+    429: ErrorKind.RATE_LIMIT,
+    503: ErrorKind.OVERLOADED,
+    529: ErrorKind.OVERLOADED,
+}
+
+_TITLE = re.compile(rb"(?is)<title[^>]*>([^<]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error in the provider's words; `status` is a number that the body itself names."""
+
+    message: str = ""
+    code: str | None = None
+    type: str | None = None
+    status: int | None = None
+
+    @property
+    def provider_code(self) -> str | None:
+        """The most telling word: the code, and the type where the code only repeats a status."""
+        return self.code or self.type
+
+    def kind(self, http_status: int | None = None) -> ErrorKind:
+        """Why the request failed. Inside a stream (no status) what is not known is the server's."""
+        words = [word.lower() for word in (self.code, self.type) if word]
+        for word in words:
+            if sure := _SURE.get(word):
+                return sure
+        if http_status is not None:
+            return kind_of_status(http_status)
+        for word in words:
+            if likely := _LIKELY.get(word):
+                return likely
+        if self.status is not None and self.status >= 400:
+            return kind_of_status(self.status)
+        return ErrorKind.SERVER
+
+
+def kind_of_status(status: int) -> ErrorKind:
+    """What an HTTP status other than 200 means by itself."""
+    if kind := _STATUS.get(status):
+        return kind
+    if status >= 500:
+        return ErrorKind.SERVER
+    return ErrorKind.BAD_REQUEST if status >= 400 else ErrorKind.PROTOCOL
+
+
+def read_complaint(body: bytes) -> Complaint:
+    """What a body that reports a failure says, whatever its shape. Never raises."""
+    text = body.decode("utf-8", "replace").strip().removeprefix("\ufeff")
+    if text.startswith("<"):
+        return Complaint(page_title(body))
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return Complaint(one_line(text))
+    return complaint_of(document)
+
+
+def complaint_of(document: Any) -> Complaint:
+    """The same for a document that was parsed already."""
+    if isinstance(document, list) and document:  # Google's compatible endpoint wraps it in a list
+        document = document[0]
+    if not isinstance(document, dict):
+        return Complaint(one_line(str(document)) if document is not None else "")
+    error = document.get("error") or document
+    if not isinstance(error, dict):
+        word = document.get("error_type") or document.get("type")
+        return Complaint(one_line(str(error)), type=_word(word))
+    inner = error.get("innererror")
+    code, status = _code(error.get("code"))
+    if code is None and isinstance(inner, dict):
+        code = _word(inner.get("code"))
+    if status is None:
+        status = _code(error.get("statusCode", error.get("status")))[1]
+    return Complaint(_message(error), code, _word(error.get("type")), status)
+
+
+def _message(error: dict[str, Any]) -> str:
+    message = error.get("message")
+    if isinstance(message, str) and message:
+        return one_line(message)
+    detail = error.get("detail") or message
+    if isinstance(detail, list):
+        return one_line("; ".join(_one_detail(one) for one in detail))
+    return one_line(detail) if isinstance(detail, str) else ""
+
+
+def _one_detail(one: Any) -> str:
+    """One of FastAPI's validation errors: where and what, never the `input` that it repeats."""
+    if not isinstance(one, dict):
+        return str(one)
+    where = one.get("loc")
+    place = ".".join(map(str, where)) if isinstance(where, list) else ""
+    return ": ".join(filter(None, (place, str(one.get("msg", "")))))
+
+
+def _code(code: Any) -> tuple[str | None, int | None]:
+    """A code that is a word, or one that is a number."""
+    if isinstance(code, bool) or code is None:
+        return None, None
+    if isinstance(code, int):
+        return None, code
+    word = _word(code)
+    if word and word.isascii() and word.isdigit() and len(word) <= 3:
+        return None, int(word)
+    return word, None
+
+
+def _word(value: Any) -> str | None:
+    return one_line(value)[:80] if isinstance(value, str) and value.strip() else None
+
+
+def page_title(body: bytes) -> str:
+    """The title of an HTML page, in one line; empty where it has none."""
+    found = _TITLE.search(body)
+    return one_line(found[1].decode("utf-8", "replace")) if found else ""

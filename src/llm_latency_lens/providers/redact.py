@@ -1,0 +1,266 @@
+"""Blanks what was said in a captured body, so that the rest of it can be kept.
+
+The bytes keep their number and their places; so does every character, escape, brace and key. A
+decoder therefore finds the same events, stamps, lengths, counts and errors in what is left.
+
+Blanked are all JSON strings but those under a structural key, lists of whole numbers (token ids,
+the `bytes` of log probabilities), every number within log probabilities, and any text outside
+JSON: comments of a stream, plain bodies, HTML but for its title. Kept is what a provider says of
+an error, unless it repeats the input. A letter becomes `x`; longer characters and escapes become
+one fixed character or escape of their own width.
+
+Ordinary events go through one regular expression. Only a body that mentions an error, or that
+holds log probabilities or arguments that are no string, is walked through with its nesting.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .sse import looks_like_events
+from .texts import ECHO, KEYS
+
+# Under these keys stand names that the protocol fixes or the server makes, never words of the
+# model. The value must look like a name, too: no space and no escape.
+_NAMES = rb"id|object|role|finish_reason|type|code|error_type|system_fingerprint|service_tier|event"
+# Within these the model, or the prompt, decides about the keys as well.
+_OPAQUE = frozenset((b"arguments", b"logprobs", b"prompt_logprobs", b"completion_probabilities"))
+_SPOKEN = frozenset((b"error", b"message", b"detail", b"msg", b"loc"))
+"""Keys under which an error is put into words."""
+
+_STRING = rb'"(?:[^"\\\r\n]++|\\[^\r\n])*+(?:"|\\?+(?=[\r\n]|\Z))'
+_START = rb"(?<![^\r\n])"
+_BEFORE_KEY = rb"[{,](?:\s|" + _START + rb"data:)*+"
+_COLON = rb"\s*+:\s*+"
+_SCALAR = (
+    rb"null\b|true\b|false\b|NaN\b|-?(?:Infinity\b|[0-9]++(?:\.[0-9]++)?+(?:[eE][+\-]?[0-9]++)?+)"
+)
+_FIELD = (
+    _START + rb"(?:(?:data|error|id|retry):|event:[ ]?[\w.\-]{0,40}(?=[\r\n]|\Z))"
+    rb"|\[DONE\](?=\s)|\xef\xbb\xbf"
+)
+_LIST = rb"\[\s*+-?[0-9]++(?:\s*+,\s*+-?[0-9]++)*+\s*+\]"
+
+# A run of structure, names included; then at most one thing to blank.
+_PLAIN = re.compile(
+    rb"(?:"
+    + _BEFORE_KEY
+    + rb'(?:"(?:'
+    + _NAMES
+    + rb')"'
+    + _COLON
+    + rb'"[^"\\\s]*+"|"model"'
+    + _COLON
+    + rb'"[^"\\\r\n]*+"|'
+    + _STRING
+    + _COLON
+    + rb"(?:"
+    + _SCALAR
+    + rb")?+)|[\s}\]:]++|[{,]|"
+    + _FIELD
+    + rb"|"
+    + _SCALAR
+    + rb"|(?!"
+    + _LIST
+    + rb")\[)*+(?:(?P<string>"
+    + _STRING
+    + rb")|(?P<list>"
+    + _LIST
+    + rb")|(?P<rest>[^\r\n]++))?+"
+)
+_TOKEN = re.compile(
+    rb"(?P<key>"
+    + _STRING
+    + rb")"
+    + _COLON
+    + rb"|(?P<string>"
+    + _STRING
+    + rb")|(?P<list>"
+    + _LIST
+    + rb")|(?P<open>[{\[])|(?P<close>[}\]])|(?P<skip>[\s:,]|"
+    + _FIELD
+    + rb"|"
+    + _SCALAR
+    + rb")|(?P<rest>[^\r\n]++)"
+)
+# What may need the nesting. Separate patterns, because each then has a fixed beginning to look for.
+_NESTED = tuple(
+    re.compile(pattern).search
+    for pattern in (
+        rb'"error"\s*+:',
+        rb'"detail"\s*+:',
+        rb'"message"\s*+:\s*+"',
+        rb'"arguments"\s*+:\s*+[\[{]',
+        rb'logprobs"\s*+:\s*+[\[{]',
+        rb'"completion_probabilities"\s*+:\s*+[\[{]',
+        rb"event:\s*+error",
+        rb"error:",
+    )
+)
+_BETWEEN = re.compile(rb"((?:\r\n|\n|\r(?!\n)){2,})")
+_NAME = re.compile(rb"(?:" + _NAMES + rb")\Z")
+_TITLE = re.compile(rb"(?is)\A\s*<|<title[^>]*>[^<]*<?")
+
+_SIMPLE = re.compile(rb"[ !#-\[\]-\x7f]*+")
+_CHARACTER = re.compile(
+    rb"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?P<high>\\u[dD][89abAB][0-9a-fA-F]{2})|(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb'|(?P<unit>\\u[0-9a-fA-F]{4})|(?P<escape>\\["\\/bfnrt])|(?P<letters>[ !#-\[\]-\x7f]++)'
+    rb"|(?P<two>[\xc2-\xdf][\x80-\xbf])"
+    rb"|(?P<three>(?:\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f])[\x80-\xbf])"
+    rb"|(?P<four>(?:\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf]{2})"
+)
+_FIXED = {
+    "pair": b"\\ud83d\\ude42",
+    "high": b"\\ud83d",
+    "low": b"\\ude42",
+    "unit": b"\\u0078",
+    "escape": b"\\n",
+    "two": "é".encode(),
+    "three": "文".encode(),
+    "four": "🙂".encode(),
+}
+_ONES = bytes.maketrans(b"0123456789", b"1111111111")
+
+
+def redact(body: bytes) -> bytes:
+    """The same bytes without what was said. Idempotent; the length never changes.
+
+    `body` is a whole body, or a part of a stream that begins and ends between two events.
+    """
+    if body.lstrip().startswith(b"<"):
+        return _page(body)
+    if not _nested(body):
+        return _PLAIN.sub(_blank_last, body)
+    if not looks_like_events(body):
+        return _walk(body)
+    parts = _BETWEEN.split(body)
+    return b"".join(
+        _walk(part) if _nested(part) else _PLAIN.sub(_blank_last, part) for part in parts
+    )
+
+
+def safe_prefix(body: bytes | bytearray, start: int) -> int:
+    """How far `body` can be redacted now: the end of its last complete event, at least `start`.
+
+    A body that is no stream can be redacted only once it is whole.
+    """
+    if not looks_like_events(bytes(body[:64])):
+        return start
+    return max(
+        start,
+        body.rfind(b"\n\n", start) + 2,
+        body.rfind(b"\r\n\r\n", start) + 4,
+        body.rfind(b"\r\r", start) + 2,
+    )
+
+
+def _nested(body: bytes) -> bool:
+    return any(search(body) for search in _NESTED)
+
+
+def _blank_last(found: re.Match[bytes]) -> bytes:
+    kind = found.lastgroup
+    if kind is None:
+        return found[0]
+    cut = found.start(kind) - found.start()
+    return found[0][:cut] + _blanked(kind, found[kind])
+
+
+def _blanked(kind: str, data: bytes) -> bytes:
+    if kind == "string":
+        return _string(data)
+    return data.translate(_ONES) if kind == "list" else _loose(data)
+
+
+def _string(token: bytes) -> bytes:
+    """A JSON string with its quotes; the closing one may be missing."""
+    inner = token[1:-1] if len(token) > 1 and token.endswith(b'"') else token[1:]
+    tail = token[1 + len(inner) :]
+    if _SIMPLE.fullmatch(inner):
+        return b'"' + b"x" * len(inner) + tail
+    return b'"' + _CHARACTER.sub(_one, inner) + tail
+
+
+def _one(found: re.Match[bytes]) -> bytes:
+    """One character; what is not valid stays as it is, so that it fails again."""
+    kind = found.lastgroup
+    assert kind is not None
+    return b"x" * len(found[0]) if kind == "letters" else _FIXED[kind]
+
+
+def _loose(text: bytes) -> bytes:
+    """Text outside JSON: its spaces stay, so that what a decoder strips is the same."""
+    return b"".join(
+        piece
+        if piece.isspace()
+        else _CHARACTER.sub(_one, piece.replace(b"\\", b"/").replace(b'"', b"'"))
+        for piece in re.split(rb"(\s+)", text)
+    )
+
+
+def _page(body: bytes) -> bytes:
+    pieces: list[bytes] = []
+    at = 0
+    for found in _TITLE.finditer(body):
+        pieces += [_loose(body[at : found.start()]), found[0]]
+        at = found.end()
+    return b"".join((*pieces, _loose(body[at:])))
+
+
+def _walk(body: bytes) -> bytes:
+    """One event or document with its nesting."""
+    out: list[bytes] = []
+    path: list[bytes] = []
+    key = b""
+    failed = bool(re.match(rb"\s*(?:event:\s*error|error:)", body))
+    for found in _TOKEN.finditer(body):
+        kind, token = found.lastgroup, found[0]
+        assert kind is not None
+        if kind == "open":
+            path.append(key)
+        elif kind == "close":
+            key = path.pop() if path else b""
+        elif kind == "key":
+            key = found["key"][1:-1]
+        elif kind == "string":
+            inside = path[1:]
+            failed = failed or (key == b"object" and len(path) == 1 and token == b'"error"')
+            token = _value(key, inside, token, failed=failed or b"error" in inside)
+        elif kind == "skip":
+            if _LOGS.intersection(path):
+                token = token.translate(_ONES)
+        else:
+            token = _blanked(kind, token)
+        out.append(token)
+    return b"".join(out)
+
+
+_LOGS = _OPAQUE - {b"arguments"}
+
+
+def _value(key: bytes, inside: list[bytes], token: bytes, *, failed: bool) -> bytes:
+    if _OPAQUE.intersection(inside):
+        return _string(token)
+    if key == b"model" or (_NAME.match(key) and re.fullmatch(rb'"[^"\\\s]*"', token)):
+        return token
+    spoken = failed or key in (b"error", b"detail") or b"detail" in inside
+    if spoken and key in _SPOKEN and token.endswith(b'"'):
+        return _kept(token)
+    return _string(token)
+
+
+def _kept(token: bytes) -> bytes:
+    """What a provider says of an error, but for keys, and unless it repeats what was sent."""
+    text = token.decode("utf-8", "surrogateescape")
+    if ECHO.search(text):
+        return _string(token)
+    return KEYS.sub(_starred, text).encode("utf-8", "surrogateescape")
+
+
+def _starred(found: re.Match[str]) -> str:
+    """A key of the same width, which is still recognised as one."""
+    secret = found["secret"]
+    if not secret.isascii():
+        return found[0]
+    return found["head"] + ("x" if found["head"].startswith("*") else "*") * len(secret)
