@@ -19,6 +19,7 @@ from scripted import (
     ask_once,
     check_shape,
     chunk,
+    hold_up,
     plain,
     request,
     run,
@@ -145,7 +146,7 @@ def test_stamps_are_the_kernels_and_lie_between_the_send_and_the_read() -> None:
             await until(lambda: timeline.status)
             for number, piece in enumerate(pieces):
                 await peer.send(chunk(piece))
-                time.sleep(0.0005)  # the reader is late by so much, and the stamp must not be
+                hold_up(500_000)  # the reader is late by so much, and the stamp must not be
                 await until(lambda n=number: len(timeline.at) > n)
             await peer.send_raw(LAST_CHUNK)
 
@@ -181,9 +182,9 @@ def test_a_busy_reader_merges_segments_under_the_stamp_of_the_last_and_says_how_
         peers.append(peer)
         await peer.request()
         await peer.send(plain(b"abcdef")[:-3])
-        time.sleep(0.001)
+        hold_up(1_000_000)
         await peer.send(b"def")
-        time.sleep(0.001)
+        hold_up(1_000_000)
         await peer.gone()
 
     async def main() -> Timeline:
@@ -209,6 +210,7 @@ def test_the_round_trip_time_is_known_on_tcp() -> None:
 BODY = bytes(range(256)) * 2
 
 
+@pytest.mark.parametrize("way", ["whole", "byte by byte"])
 @pytest.mark.parametrize(
     ("reply", "fin", "body", "status", "version"),
     [
@@ -269,9 +271,8 @@ BODY = bytes(range(256)) * 2
         ),
     ],
 )
-@pytest.mark.parametrize("way", ["whole", "byte by byte"])
 def test_an_answer_is_taken_whole_however_it_is_framed(
-    reply: bytes, fin: bool, body: bytes, status: int, version: str, way: str
+    reply: bytes, *, fin: bool, body: bytes, status: int, version: str, way: str
 ) -> None:
     cuts = tuple(range(len(reply))) if way == "byte by byte" else ()
     timeline = run(_answer(reply, cuts=cuts, fin=fin))
@@ -291,10 +292,7 @@ def test_cut_anywhere_the_body_is_the_same_and_each_read_ends_where_the_cut_was(
     pieces: list[bytes], chunked: bool, cuts: list[int]
 ) -> None:
     body = b"".join(pieces)
-    if chunked:
-        reply = CHUNKED + b"".join(map(chunk, pieces)) + LAST_CHUNK
-    else:
-        reply = plain(body)
+    reply = CHUNKED + b"".join(map(chunk, pieces)) + LAST_CHUNK if chunked else plain(body)
     timeline = run(_answer(reply, cuts=tuple(cut for cut in cuts if cut < len(reply))))
     assert timeline.complete
     assert bytes(timeline.body) == body
@@ -381,6 +379,7 @@ def test_an_answer_to_a_prompt_that_was_not_read_is_taken_and_ends_the_reuse() -
     async def main() -> tuple[Timeline, Timeline]:
         async def hasty(peer: Peer) -> None:
             if len(server.peers) == 1:
+                await peer.read()
                 await peer.send(plain(b"too large", status="413 Content Too Large"))
                 await peer.gone()
             else:
@@ -401,7 +400,7 @@ def test_an_answer_to_a_prompt_that_was_not_read_is_taken_and_ends_the_reuse() -
 
 def test_an_answer_is_read_though_the_server_hung_up_on_the_prompt() -> None:
     async def script(peer: Peer) -> None:
-        await turns()
+        await peer.read()
         await peer.send(plain(b"no such key", status="401 Unauthorized"))
         peer.close()  # with the prompt unread: the kernel answers the rest of it with RST
 

@@ -159,7 +159,7 @@ def _render(request: Request, parts: SplitResult, proxy: Proxy | None, id: str) 
     if proxy and proxy.authorization:
         lines.append(f"proxy-authorization: {proxy.authorization}")
     for name, value in request.headers:
-        if "\n" in value or "\r" in value or "\n" in name:
+        if any(character in name + value for character in "\r\n\0"):
             raise UsageError(f"header {name.strip()!r}: a value cannot span lines")
         lines.append(f"{name}: {value}")
     lines.append("accept-encoding: identity")
