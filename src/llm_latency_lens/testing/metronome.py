@@ -148,6 +148,7 @@ def _send(stream: Stream, data: bytes) -> None:
         sent = 0
     except OSError:
         # The client has gone; the transport finds out by itself and ends the stream.
+        stream.stamps.pop()
         return
     if sent < len(data):
         stream.direct = False

@@ -8,6 +8,7 @@ as vLLM does it; `reasoning_content` is DeepSeek's and older vLLM's name for rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -202,25 +203,21 @@ class _Form:
     def usage(self, usage: dict[str, Any]) -> bytes:
         return chunk(self._head + b',"choices":[],"usage":' + _encode(usage) + b"}\n\n")
 
-    def content(self, plan: Plan, texts: list[str]) -> list[bytes]:
-        """The chunk of each content event."""
-        start = self._head + b',"choices":[{"index":0,"delta":'
-        stop = self._finish % b"null"
-        parts = {
-            EventKind.TEXT: (start + b'{"content":', b"}" + stop),
-            EventKind.REASONING: (start + self._thought, b"}" + stop),
-        }
-        chunks = []
-        for i, (kind, text) in enumerate(zip(plan.kinds, texts, strict=True)):
-            if kind is EventKind.TOOL:
-                piece = {"index": plan.calls[i], "function": {"arguments": text}}
-                chunks.append(self.delta(_encode({"tool_calls": [piece]})))
-                continue
-            before, after = parts[kind]
-            quoted = _encode(text)
-            size = len(before) + len(quoted) + len(after)
-            chunks.append(b"%x\r\n%b%b%b\r\n" % (size, before, quoted, after))
-        return chunks
+    def content(self, kind: EventKind, texts: Sequence[str]) -> list[bytes]:
+        """The chunks of text or reasoning events."""
+        field = self._thought if kind is EventKind.REASONING else b'{"content":'
+        before = self._head + b',"choices":[{"index":0,"delta":' + field
+        after = b"}" + self._finish % b"null"
+        fixed = len(before) + len(after)
+        return [
+            b"%x\r\n%b%b%b\r\n" % (fixed + len(quoted), before, quoted, after)
+            for quoted in map(_encode, texts)
+        ]
+
+    def arguments(self, call: int, text: str) -> bytes:
+        """The chunk of a piece of a tool call's arguments."""
+        piece = {"index": call, "function": {"arguments": text}}
+        return self.delta(_encode({"tool_calls": [piece]}))
 
 
 def _stream(config: SimConfig, plan: Plan, ask: Ask) -> Script:
@@ -229,12 +226,7 @@ def _stream(config: SimConfig, plan: Plan, ask: Ask) -> Script:
         at_ns = 0 if config.role == "early" else plan.first_ns
         text = None if config.tool_calls else ""
         script.add(at_ns, form.delta(_encode({"role": "assistant", "content": text})))
-    calls = 0
-    for i, data in enumerate(form.content(plan, words(plan))):
-        if plan.calls and plan.calls[i] == calls:
-            script.add(plan.offsets_ns[i], form.opener(calls))
-            calls += 1
-        script.add(plan.offsets_ns[i], data, ((True, plan.tokens[i]),))
+    _add_content(script, plan, form)
     script.add(plan.end_ns, _tail(form, plan, ask))
     if plan.fault is not None:
         _strike(script, plan.fault, plan, config, form)
@@ -246,6 +238,24 @@ def _stream(config: SimConfig, plan: Plan, ask: Ask) -> Script:
     if script.ending is Ending.KEEP and not ask.keep_alive:
         script.ending = Ending.CLOSE
     return script
+
+
+def _add_content(script: Script, plan: Plan, form: _Form) -> None:
+    texts = words(plan)
+    thoughts = plan.kinds.count(EventKind.REASONING)
+    chunks = form.content(EventKind.REASONING, texts[:thoughts])
+    if not plan.calls:
+        chunks += form.content(EventKind.TEXT, texts[thoughts:])
+    script.offsets_ns += plan.offsets_ns[: len(chunks)]
+    script.data += chunks
+    script.entries += [((True, tokens),) for tokens in plan.tokens[: len(chunks)]]
+    named = 0
+    for i in range(len(chunks), len(plan)):
+        if plan.calls[i] == named:
+            script.add(plan.offsets_ns[i], form.opener(named))
+            named += 1
+        data = form.arguments(plan.calls[i], texts[i])
+        script.add(plan.offsets_ns[i], data, ((True, plan.tokens[i]),))
 
 
 def _tail(form: _Form, plan: Plan, ask: Ask) -> bytes:
@@ -274,7 +284,7 @@ def _strike(script: Script, fault: Fault, plan: Plan, config: SimConfig, form: _
         case FaultKind.MALFORMED:
             script.insert(place, _BROKEN)
         case FaultKind.ENDLESS:
-            script.stop(len(script.data) - 1, Ending.REPEAT, "ok")
+            script.stop(len(script.data) - 1, Ending.REPEAT if len(plan) else Ending.HOLD, "ok")
             script.repeat = form.delta(b'{"content":" again"}')
             script.repeat_ns = max(MS_NS, round(config.gap.mean))
 

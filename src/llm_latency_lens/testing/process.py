@@ -9,11 +9,10 @@ by everyone on the machine.
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +103,8 @@ def start_simulator(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # A Ctrl-C at the terminal is for whoever started it, who still wants answers.
+            start_new_session=True,
         )
         running = RunningSimulator("", path, unix_socket, process)
         try:
@@ -138,8 +139,7 @@ def main() -> int:
     """The child's side."""
     settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings)
     try:
-        with asyncio.Runner(loop_factory=_new_loop()) as runner:
-            runner.run(_serve(settings))
+        asyncio.run(_serve(settings))
     except UsageError as error:
         _say(Ready(error=str(error)))
         return error.exit_code
@@ -172,14 +172,6 @@ async def _serve(settings: Settings) -> None:
 def _say(ready: Ready) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(ready) + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if os.environ.get("SIM_UVLOOP"):
-        import uvloop
-
-        return uvloop.new_event_loop
-    return None
 
 
 if __name__ == "__main__":

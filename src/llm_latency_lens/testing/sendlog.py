@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -52,12 +51,17 @@ def expand(stamps: Sequence[int], entries: Sequence[tuple[Entry, ...]], sent: Se
 
 
 class SendLog:
-    """Lines that wait in memory until it does not matter, and the file they go to."""
+    """Lines that wait in memory until it does not matter, and the file they go to.
+
+    UsageError when the file cannot be made. A disk that fills up is told by `close`, so that
+    serving goes on meanwhile.
+    """
 
     def __init__(self, path: Path) -> None:
         self._waiting: list[Sent] = []
+        self._failure: str | None = None
         try:
-            self._file: BinaryIO = path.open("wb")
+            self._file = path.open("wb", buffering=0)
         except OSError as error:
             raise UsageError(f"cannot write the send log {path}: {error.strerror}") from error
 
@@ -68,19 +72,20 @@ class SendLog:
         self._waiting.append(sent)
 
     def flush(self) -> None:
-        """RunError when the disk is full."""
         lines, self._waiting = self._waiting, []
+        rest = memoryview(b"".join(_encode(line) + b"\n" for line in lines))
         try:
-            self._file.write(b"".join(_encode(line) + b"\n" for line in lines))
-            self._file.flush()
+            while rest and self._failure is None:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
-            raise RunError(f"cannot write the send log: {error.strerror}") from error
+            self._failure = error.strerror
 
     def close(self) -> None:
-        try:
-            self.flush()
-        finally:
-            self._file.close()
+        """RunError when a line could not be written."""
+        self.flush()
+        self._file.close()
+        if self._failure is not None:
+            raise RunError(f"cannot write the send log: {self._failure}")
 
 
 def read_send_log(path: Path) -> list[Sent]:
