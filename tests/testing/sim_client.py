@@ -38,14 +38,16 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, arguments: dict[str, Any] | None = None, **options: str
+    folder: Path, arguments: dict[str, Any] | None = None, /, **options: str
 ) -> AsyncIterator[Served]:
     """Serve with these options (and arguments of `serve`) while the block lasts."""
     path = folder / "sends.jsonl"
     arguments = arguments or {}
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     config = SimConfig.from_options(**options)
-    task = asyncio.create_task(serve(config, send_log=path, on_ready=ready.set_result, **arguments))
+    task: asyncio.Future[Any] = asyncio.create_task(
+        serve(config, send_log=path, on_ready=ready.set_result, **arguments)
+    )
     async with asyncio.timeout(LIMIT_S):
         await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -77,8 +79,8 @@ class Client:
     def on_message_complete(self) -> None:
         self._complete = True
 
-    def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
-        lines = [f"{method} {path} HTTP/1.1", "host: test", f"content-length: {len(body)}"]
+    def send(self, line: str, body: bytes = b"", **headers: str) -> None:
+        lines = [f"{line} HTTP/1.1", "host: test", f"content-length: {len(body)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
 
@@ -86,7 +88,7 @@ class Client:
         """Ask for a stream; `headers` is a dict, all else goes into the body."""
         headers = changes.pop("headers", {})
         body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
-        self.send("POST", "/v1/chat/completions", json.dumps(body | changes).encode(), **headers)
+        self.send("POST /v1/chat/completions", json.dumps(body | changes).encode(), **headers)
 
     async def response(self) -> tuple[int, bytes, bool]:
         """Status, body, and whether the body was complete."""

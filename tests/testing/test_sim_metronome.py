@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -161,7 +162,7 @@ def test_more_than_a_batch_falls_due_at_once() -> None:
 
         base_ns = time.monotonic_ns()
         for number in range(200):
-            stream = pipe.stream(lambda number=number: finished(number))
+            stream = pipe.stream(partial(finished, number))
             beat.play(stream, script((0, b"x")), base_ns)
         async with asyncio.timeout(10):
             await over.wait()

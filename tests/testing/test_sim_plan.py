@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -134,7 +135,11 @@ def test_slowing_stretches_the_gaps_and_not_the_ttft() -> None:
     assert offsets_ms(hidden) == [280]
 
 
-RANDOM = {"ttft": "lognormal:200ms,0.3", "gap": "gamma:20ms,0.5", "tokens": "lognormal:64,0.5"}
+RANDOM: dict[str, Any] = {
+    "ttft": "lognormal:200ms,0.3",
+    "gap": "gamma:20ms,0.5",
+    "tokens": "lognormal:64,0.5",
+}
 
 
 @given(st.integers(0, 10**6), st.integers(0, 100))
@@ -169,7 +174,7 @@ any_options = st.fixed_dictionaries(
 
 
 @given(st.integers(0, 1000), any_options, st.none() | st.integers(1, 300))
-def test_any_plan_is_sound(index: int, options: dict[str, str], limit: int | None) -> None:
+def test_any_plan_is_sound(index: int, options: dict[str, Any], limit: int | None) -> None:
     answer = planned(index, max_tokens=limit, **options)
     assert answer.offsets_ns == sorted(answer.offsets_ns)
     assert len(answer) == len(answer.tokens) == len(answer.kinds) == len(words(answer))

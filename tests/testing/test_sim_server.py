@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_requests_sent_ahead_are_answered_in_order(tmp_path: Path) -> None:
         async with serving(tmp_path, **QUICK) as served:
             client = await served.connect()
             client.chat(stream=False)
-            client.send("GET", "/v1/models")
+            client.send("GET /v1/models")
             seen = b""
             while b'"list"' not in seen:
                 seen += await client.read()
@@ -117,7 +118,7 @@ def test_other_requests(tmp_path: Path, line: str, body: bytes, status: int, wor
     async def test() -> None:
         async with serving(tmp_path) as served:
             client = await served.connect()
-            client.send(*line.split(), body)
+            client.send(line, body)
             got, text, _ = await client.response()
             assert got == status
             assert word in text
@@ -162,7 +163,7 @@ def test_an_offer_of_http2_is_declined(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(tmp_path) as served:
             client = await served.connect()
-            client.send("GET", "/v1/models", connection="Upgrade, HTTP2-Settings", upgrade="h2c")
+            client.send("GET /v1/models", connection="Upgrade, HTTP2-Settings", upgrade="h2c")
             assert (await client.response())[0] == 200
             await client.close()
 
@@ -426,7 +427,7 @@ def test_the_log_is_written_when_all_is_quiet(tmp_path: Path) -> None:
             await client.response()
             async with asyncio.timeout(10):
                 while not served.path.read_bytes():
-                    client.send("GET", "/v1/models")
+                    client.send("GET /v1/models")
                     await client.response()
             await client.close()
 
@@ -450,6 +451,18 @@ def test_a_full_disk_is_one_line_at_the_end() -> None:
 
     with pytest.raises(RunError, match="cannot write the send log: No space left"):
         run(test())
+
+
+def test_outside_the_main_thread_it_ends_by_cancellation(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, **QUICK) as served:
+            client = await served.connect()
+            client.chat()
+            assert (await client.response())[2]
+            await client.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, test()).result()
 
 
 def test_the_collector_is_off_only_while_serving(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class FakeClock:
     * `run(coroutine)` runs an event loop on it: whenever every task waits, time jumps to the next
       deadline, be it of `FakeClock.sleep`, `asyncio.sleep`, `asyncio.timeout` or `call_later`.
       An hour of schedule takes no time. File descriptors are served first, so a socket pair
-      inside the process works; a wait on another process does not hold the clock back.
+      inside the process works; a wait on a thread or process does not hold the clock back.
     """
 
     def __init__(self, monotonic_ns: int = 0, realtime_ns: int = 1_700_000_000 * SECOND_NS) -> None:
@@ -93,6 +93,10 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._fake.monotonic_ns() / SECOND_NS
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+        # Threads live in real time: a limit on this clock would be over at once.
+        await super().shutdown_default_executor()
 
 
 class _JumpingSelector(selectors.BaseSelector):

@@ -9,6 +9,7 @@ import gc
 import signal
 import ssl
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -271,15 +272,15 @@ def _authority(host: str, port: int) -> str:
 def _stop_signals(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
     """An event that Ctrl-C and SIGTERM set; outside the main thread nobody does."""
     stop = asyncio.Event()
-    handled = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, stop.set)
-            handled.append(number)
+    main = threading.current_thread() is threading.main_thread()
+    # Windows cannot hand signals to a loop: there Ctrl-C ends the program itself.
+    numbers = (signal.SIGINT, signal.SIGTERM) if main and sys.platform != "win32" else ()
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
     try:
         yield stop
     finally:
-        for number in handled:
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 
