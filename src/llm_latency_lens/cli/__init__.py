@@ -10,7 +10,10 @@ from .argv import hide_secrets
 def main() -> None:
     """The entry point of `latency-lens`."""
     hide_secrets(sys.argv[1:])
-    from .app import run
-    from .world import World
+    try:
+        from .app import run
+        from .world import World
 
-    sys.exit(run(sys.argv[1:], World()))
+        sys.exit(run(sys.argv[1:], World()))
+    except KeyboardInterrupt:
+        sys.exit(130)

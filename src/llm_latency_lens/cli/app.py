@@ -15,7 +15,7 @@ from .world import World
 
 # The base of what typer raises for a wrong command line; its home differs between versions.
 _Usage: type[Exception] = typer.BadParameter.__bases__[0]
-_VERBS = (profile, benchmark, report, sim, demo, calibrate, providers, version, validate)
+VERBS = (profile, benchmark, report, sim, demo, calibrate, providers, version, validate)
 
 
 def build(only: str | None = None) -> typer.Typer:
@@ -29,7 +29,7 @@ def build(only: str | None = None) -> typer.Typer:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in _VERBS:
+    for module in VERBS:
         complete = only is None or module.VERB.__name__ == only
         add(app, module.VERB, module.EXAMPLES, complete=complete)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..report.figures import short
 from .options import Levels, Saved, Screen
 from .output import check_writable, prints_table, write_to
 from .world import Call
@@ -78,7 +79,7 @@ def _cells(level: Level) -> tuple[str, ...]:
         level.gap_error_us_max,
         level.cpu_us_per_event,
     )
-    return (f"{level.streams:,}", *(f"{number:,.0f}" for number in numbers))
+    return (f"{level.streams:,}", *map(short, numbers))
 
 
 def _row(cells: tuple[str, ...]) -> str:

@@ -68,7 +68,11 @@ class Target:
         headers(), (), "One more header for each request; may be repeated."
     )
     stream: bool = setting(
-        switch(), True, "Ask for a stream, or for the answer in one piece.", negative=True
+        switch(),
+        True,
+        "Ask for a stream, or for the answer in one piece.",
+        negative=True,
+        shown_default="--stream",
     )
 
     def __post_init__(self) -> None:

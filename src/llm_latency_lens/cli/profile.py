@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
+from ..errors import RunError
 from .options import Keeping, Outputs, Screen, Target, Watching, Way
 from .output import check_writable, prints_table, write_records, write_to
 from .target import make_lens, read_prompts
@@ -36,7 +37,7 @@ def profile(
     It goes out on a connection of its own, so that name, connection and TLS are timed too.
     """
     from ..record import Status
-    from ..report import waterfall
+    from ..report import failure, waterfall
 
     world = call.world
     lens = make_lens(world, target, way, keeping, outputs)
@@ -65,6 +66,8 @@ def profile(
         waterfall(found.record, result, world.out, color=not screen.no_color)
         if not screen.quiet:
             world.out.write(f"\nRun kept in {found.run_dir}\n")
+    elif found.record.error is not None:
+        raise RunError(f"the request failed: {failure(found.record.error)}")
     codes = {Status.OK: 0, Status.FAILED: 3, Status.CANCELLED: 130}
     return codes[found.record.status]
 

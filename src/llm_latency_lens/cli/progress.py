@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _REDRAW_S = 0.45
 _LINE_S = 5.0
 _BAR = 24
-_UP_AND_CLEAR = "\x1b[1A\x1b[2K"
+_UP_AND_CLEAR = "\r\x1b[1A\x1b[2K"
 
 
 class Display:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -48,7 +47,7 @@ def make_lens(world: World, target: Target, way: Way, keeping: Keeping, outputs:
 def provider_and_model(target: Target, world: World) -> tuple[str, str]:
     """Whom to ask for what. Without a provider, the part of the model before its first slash is
     one if there is a provider of that name."""
-    from ..providers import PROVIDERS
+    from .. import providers
 
     if target.model is None:
         raise UsageError(
@@ -59,14 +58,15 @@ def provider_and_model(target: Target, world: World) -> tuple[str, str]:
     head, slash, rest = target.model.partition("/")
     if not slash:
         return DEFAULT_PROVIDER, target.model
-    if head in PROVIDERS:
-        return head, rest
-    usual = PROVIDERS[DEFAULT_PROVIDER]
-    if target.base_url is None and not any(map(world.environ.get, usual.base_url_env)):
-        raise UsageError(
-            f"'{head}' is no provider{_nearest(head, PROVIDERS)} (where it belongs to the model's"
-            " name, say whom to ask with --provider or --base-url)"
-        )
+    try:
+        return providers.get(head).name, rest
+    except UsageError as error:
+        usual = providers.get(DEFAULT_PROVIDER)
+        if target.base_url is None and not any(map(world.environ.get, usual.base_url_env)):
+            raise UsageError(
+                f"{error}; where '{head}' belongs to the model's name, say whom to ask with"
+                " --provider or --base-url"
+            ) from None
     return DEFAULT_PROVIDER, target.model
 
 
@@ -101,10 +101,3 @@ def _key_from(path: str) -> str:
     if not key or len(key.split()) > 1:
         raise UsageError(f"key file {path} must hold one key and nothing else")
     return key
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""

@@ -8,9 +8,9 @@ from typing import TextIO
 from ..metrics.result import Result
 from .json import json
 from .text import text
-from .waterfall import waterfall
+from .waterfall import failure, waterfall
 
-__all__ = ["Report", "json", "text", "waterfall"]
+__all__ = ["Report", "failure", "json", "text", "waterfall"]
 
 Report = Callable[[Result, TextIO], None]
 """Writes one result; `text` and `json` are two."""

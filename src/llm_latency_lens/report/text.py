@@ -67,7 +67,7 @@ def _table(page: Page, result: Result) -> None:
         ("".join(name.rjust(width) for name in _COLUMNS), "dim"),
     )
     for (_, name, meaning), summary in shown:
-        decimals = places(summary.p50)
+        decimals = places(max(summary.p50, summary.mean))
         values = [fixed(getattr(summary, column), decimals) for column in _COLUMNS]
         page.line(
             (f"  {name}".ljust(label), "bold cyan"),

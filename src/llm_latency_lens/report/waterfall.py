@@ -7,7 +7,7 @@ from statistics import median
 from typing import TextIO
 
 from ..metrics.result import Result, Stalls
-from ..record import Record, Status
+from ..record import Record, RequestError, Status
 from .figures import count, milliseconds, places, short
 from .page import Page
 from .strip import bar, strip
@@ -17,6 +17,7 @@ _TIME = 12
 _MS = 1e6
 _COLORS = {"dns": "blue", "connect": "blue", "tls": "blue", "wait": "yellow", "answer": "green"}
 _STATUS_STYLES = {Status.OK: "green", Status.FAILED: "bold red", Status.CANCELLED: "yellow"}
+_MAY_TAKE_NO_TIME = ("first token", "reasoning", "end")
 
 Phase = tuple[str, int, int]
 """A name, and when it began and ended, in nanoseconds after the start."""
@@ -33,10 +34,13 @@ def waterfall(record: Record, result: Result, out: TextIO, *, color: bool = True
     for label, words in _facts(record, result):
         page.paragraph((label, "cyan"), words, indent=_LABEL)
     if record.error is not None:
-        error = record.error
-        told = (str(error.http_status or ""), error.provider_code or "", f"({error.stage})")
-        cause = " ".join([error.kind, *filter(None, told)])
-        page.paragraph(("error", "bold red"), f"{cause}: {error.message}", indent=_LABEL)
+        page.paragraph(("error", "bold red"), failure(record.error), indent=_LABEL)
+
+
+def failure(error: RequestError) -> str:
+    """Why a request failed, in one line."""
+    told = (error.http_status and str(error.http_status), error.provider_code, f"({error.stage})")
+    return f"{' '.join([error.kind, *filter(None, told)])}: {error.message}"
 
 
 def phases(record: Record) -> Iterator[Phase]:
@@ -66,7 +70,7 @@ def phases(record: Record) -> Iterator[Phase]:
     ]
     before = start
     for name, mark in marks:
-        if mark is None or (name == "reasoning" and mark == record.first_token_ns):
+        if mark is None or (mark <= before and name in _MAY_TAKE_NO_TIME):
             continue
         # An early answer can come before the last byte was sent.
         yield name, before - start, max(mark, before) - start
@@ -129,7 +133,8 @@ def _facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
         yield "stalls", _stalls(record, result.stalls)
     if result.pseudo_streaming.requests:
         yield "streaming", "in name only: the answer was held back and came in bursts"
-    yield "tokens", _tokens(record)
+    if len(record.events) or record.usage.output is not None:
+        yield "tokens", _tokens(record)
     if record.tpot_ns:
         speed = short(1e9 / record.tpot_ns)
         yield "speed", f"{speed} tokens a second (TPOT {milliseconds(record.tpot_ns / _MS)})"
@@ -137,7 +142,8 @@ def _facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
     if record.hints_ms:
         hints = (f"{name} {milliseconds(value)}" for name, value in record.hints_ms.items())
         yield "server says", ", ".join(hints)
-    yield "stamps", _stamps(record)
+    if record.first_byte_ns is not None:
+        yield "stamps", _stamps(record)
 
 
 def _stalls(record: Record, limits: Stalls) -> str:
@@ -169,7 +175,9 @@ def _tokens(record: Record) -> str:
 def _connection(record: Record) -> str:
     connection = record.connection
     told = ["reused" if connection.reused else "new"]
-    told += filter(None, (connection.address, connection.tls_version, connection.http_version))
+    told += filter(None, (connection.address, connection.tls_version))
+    if connection.http_version:
+        told.append(f"HTTP/{connection.http_version.removeprefix('HTTP/')}")
     if connection.rtt_us:
         told.append(f"round trip {milliseconds(connection.rtt_us / 1000)}")
     return ", ".join(told)

@@ -1,0 +1,118 @@
+"""The reference pages of the command line, made from the settings themselves.
+
+`python -m llm_latency_lens.cli.reference docs/reference` writes `cli.md` and `config.schema.json`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .app import VERBS
+from .options import COMMANDS, groups_of
+from .settings import Setting, settings_of
+
+_HEAD = """\
+# Command line
+
+This page is made from the program's own table of settings
+(`python -m llm_latency_lens.cli.reference docs/reference`).
+
+Every flag can also be given as an environment variable, `LATENCY_LENS_` and its name in capitals
+(`--max-tokens` is `LATENCY_LENS_MAX_TOKENS`), and, for commands that have `--config`, as a key of
+a [configuration file](configuration.md). A flag comes before a variable, a variable before the
+file, the file before the default.
+
+Results go to standard output; progress, logs and errors to standard error.
+
+| Exit code | Meaning |
+|---|---|
+| 0 | done |
+| 1 | a limit that was set was missed |
+| 2 | the command line, a file or the configuration is wrong; nothing was sent |
+| 3 | the run could not be completed, or no request succeeded |
+| 130 | interrupted; what was measured until then was printed and kept |
+"""
+
+
+def pages() -> dict[str, str]:
+    """The text of each file by its name."""
+    return {
+        "cli.md": markdown(),
+        "config.schema.json": json.dumps(schema(), indent=2) + "\n",
+    }
+
+
+def markdown() -> str:
+    """The reference of all commands."""
+    return "\n".join([_HEAD, *(line for module in VERBS for line in _command(module))]) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a configuration file; editors complete and check with it."""
+    sections = {name: _keys([name]) for name in COMMANDS}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of latency-lens",
+        "description": "Dashes and underscores in names mean the same.",
+        "type": "object",
+        "properties": {
+            **_keys(COMMANDS),
+            **{
+                name: {"type": "object", "properties": keys, "additionalProperties": False}
+                for name, keys in sections.items()
+                if keys
+            },
+        },
+        "additionalProperties": False,
+    }
+
+
+def _command(module: Any) -> Iterator[str]:
+    verb = module.VERB
+    name = verb.__name__
+    groups = groups_of(name)
+    placed = [item.argument for group in groups for item in settings_of(group) if item.argument]
+    usage = " ".join([f"latency-lens {name}", *(f"[{word}]" for word in placed), "[OPTIONS]"])
+    yield f"## latency-lens {name}\n\n```\n{usage}\n```\n"
+    yield f"{inspect.cleandoc(verb.__doc__)}\n"
+    yield f"```console\n{module.EXAMPLES}\n```\n"
+    for group in groups:
+        settings = settings_of(group)
+        yield f"**{settings[0].panel}**\n"
+        yield "| Flag | Value | Meaning | Default |\n|---|---|---|---|"
+        yield from map(_row, settings)
+        yield ""
+
+
+def _row(item: Setting) -> str:
+    flag = f"`{item.flag}`" + (f" / `--no-{item.flag[2:]}`" if item.negative else "")
+    value = f"`{item.kind.metavar}`" if item.kind.metavar else ""
+    cells = (flag, value, item.help, item.shown_default or "")
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _keys(commands: Iterable[str]) -> dict[str, Any]:
+    """What these commands can be told; of two settings of one name the first is described."""
+    found: dict[str, Any] = {}
+    for item in (
+        item for name in commands for group in groups_of(name) for item in settings_of(group)
+    ):
+        if item.name != "config":
+            for written in (item.name, item.name.replace("_", "-")):
+                found.setdefault(written, {"description": item.help, **item.kind.schema})
+    return found
+
+
+def main(folder: str) -> None:
+    """Write the pages into the folder."""
+    for name, text in pages().items():
+        Path(folder, name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
