@@ -38,10 +38,11 @@ Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 
-_MANY = 1e6
+_NORMAL = 1.959963984540054
+"""97.5 % quantile of the normal distribution."""
 _LAGS = 5
-_CHI2_95 = 11.0705
-"""95 % quantile of chi-squared with five degrees of freedom, one for each lag."""
+_CHI2_99 = 15.0863
+"""99 % quantile of chi-squared with five degrees of freedom, one for each lag."""
 
 
 @dataclass(slots=True)
@@ -189,8 +190,7 @@ def _woodruff(ordered: Values, level: float, worth: float, df: float) -> Interva
 
     `df` is how well the worth itself is known: few degrees of freedom make it smaller.
     """
-    factor = (t_quantile(1 - ALPHA / 2, _MANY) / t_quantile(1 - ALPHA / 2, max(df, 1.0))) ** 2
-    worth *= factor
+    worth *= (_NORMAL / t_quantile(1 - ALPHA / 2, max(df, 1.0))) ** 2
     below = worth * level
     low = beta_quantile(ALPHA / 2, below, worth - below + 1.0)
     high = beta_quantile(1.0 - ALPHA / 2, below + 1.0, worth - below)
@@ -251,7 +251,7 @@ def _hall_inverse(y: float, skewness: float, worth: float) -> float:
 def _memory(values: Floats, ordered: Floats) -> float | None:
     """Autocorrelation time of the (tied) ranks; None where neighbours do not resemble one another.
 
-    The test is Ljung and Box's on five lags of the ranks, at 5 %.
+    The test is Ljung and Box's on five lags of the ranks, at 1 %.
     """
     n = len(values)
     if n < FEWEST_CORRELATED:
@@ -260,7 +260,7 @@ def _memory(values: Floats, ordered: Floats) -> float | None:
     correlations = _autocorrelations(ranks.astype(np.float64))
     lags = np.arange(1, _LAGS + 1)
     statistic = n * (n + 2.0) * float((correlations[lags] ** 2 / (n - lags)).sum())
-    return _time_of(correlations) if statistic > _CHI2_95 else None
+    return _time_of(correlations) if statistic > _CHI2_99 else None
 
 
 def _autocorrelation_time(series: Floats) -> float:

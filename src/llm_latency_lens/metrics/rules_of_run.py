@@ -50,7 +50,7 @@ def ended_early(facts: Facts) -> Iterator[Reason]:
         yield Reason(
             code="stopped_early",
             severity="doubtful",
-            message=f"The run ended before its plan: {facts.result.run.stopped_early}",
+            message=f"The run ended before its plan: {facts.result.run.stopped_early.rstrip('.')}.",
             advice="Remove the cause and run again.",
         )
     if facts.result.run.interrupted:

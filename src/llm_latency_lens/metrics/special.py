@@ -48,18 +48,10 @@ def _fraction(x: float, a: float, b: float) -> float:
 
 @lru_cache(maxsize=4096)
 def beta_quantile(p: float, a: float, b: float) -> float:
-    """The x with I_x(a, b) = p, to ten digits, by halving a bracket around the normal guess."""
-    mean = a / (a + b)
-    width = 6.0 * sqrt(a * b / (a + b + 1.0)) / (a + b)
-    low, high = max(0.0, mean - width), min(1.0, mean + width)
-    if beta_cdf(low, a, b) > p:
-        low = 0.0
-    if beta_cdf(high, a, b) < p:
-        high = 1.0
+    """The x with I_x(a, b) = p, to ten digits, by halving."""
+    low, high = 0.0, 1.0
     while high - low > 1e-10 * high:
         middle = 0.5 * (low + high)
-        if middle in (low, high):
-            break
         if beta_cdf(middle, a, b) < p:
             low = middle
         else:
