@@ -124,6 +124,8 @@ class Attempt:
             sock = await self._connect_tcp(
                 proxy.host if proxy else self._host, proxy.port if proxy else self._port
             )
+        # Before TLS: a ticket may lie unread behind the handshake, and must have its stamp too.
+        stamped = enable_stamps(sock)
         layers: list[TlsLayer] = []
         if proxy and proxy.tls:
             await self._secure(sock, layers, proxy.host)
@@ -134,7 +136,6 @@ class Attempt:
             await self._secure(sock, layers, self._host)
             self._info.tls_version = layers[-1].version
         self._info.rtt_us = round_trip_us(sock)
-        stamped = enable_stamps(sock)
         self._sock = None  # the link's from here on
         return Link(sock, tuple(layers), self._info, stamped, None if secure else proxy)
 

@@ -1,0 +1,105 @@
+"""Through nginx with TLS and nghttpx with HTTP/2, as a server in the field would stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import real_servers
+from real_command import Certificate, Command, Simulate
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def simulated(simulate: Simulate, certificate: Certificate, tmp_path: Path) -> Iterator[str]:
+    """The HTTPS address of nginx in front of a simulator."""
+    upstream = simulate(ttft="30ms", gap="5ms", tokens="20").base_url
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    with real_servers.nginx(upstream, certificate.pem, folder) as found:
+        yield found.url
+
+
+def test_a_trusted_certificate(simulated: str, certificate: Certificate, lens: Command) -> None:
+    ran = lens(
+        *("profile", "openai/sim", "Hi", "--base-url", simulated),
+        *("--ca-file", str(certificate.ca)),
+    )
+    assert ran.code == 0, ran.err
+    record = ran.record
+    assert record["connection"]["tls_ms"] > 0
+    assert record["connection"]["tls_version"] == "TLSv1.3"
+    assert record["connection"]["http_version"] == "1.1"
+    assert record["clock_source"] == "kernel"
+    assert len(record["events"]) == 20
+    assert record["ttft_ms"] == pytest.approx(30, abs=5)
+    assert record["tpot_ms"] == pytest.approx(5, rel=0.1)
+
+
+def test_a_certificate_that_nobody_vouches_for(simulated: str, lens: Command) -> None:
+    ran = lens("profile", "openai/sim", "Hi", "--base-url", simulated)
+    assert ran.code == 3
+    assert ran.record["error"]["stage"] == "tls"
+    assert "--ca-file" in ran.record["error"]["message"]
+    assert "Traceback" not in ran.err
+
+
+def test_insecure_trusts_anyone(simulated: str, lens: Command) -> None:
+    ran = lens("profile", "openai/sim", "Hi", "--base-url", simulated, "--insecure")
+    assert ran.code == 0, ran.err
+    assert ran.record["connection"]["tls_ms"] > 0
+
+
+def test_warm_connections_have_their_handshake_behind_them(
+    simulated: str, certificate: Certificate, lens: Command
+) -> None:
+    ran = lens(
+        *("benchmark", "openai/sim", "Hi", "--base-url", simulated, "--requests", "40"),
+        *("--concurrency", "8", "--ca-file", str(certificate.ca), "--quiet"),
+    )
+    assert ran.code == 0, ran.err
+    assert ran.result["requests"]["ok"] == 40
+    assert sum(record["connection"]["reused"] for record in ran.records) >= 32
+    assert ran.result["metrics"]["ttft_ms"]["p50"] == pytest.approx(30, abs=5)
+
+
+def test_a_real_model_behind_tls(
+    proxied_llama: real_servers.Nginx, certificate: Certificate, lens: Command
+) -> None:
+    ran = lens(
+        *("profile", "llamacpp/smollm2", "Tell me about bridges.", "--max-tokens", "24"),
+        *("--base-url", proxied_llama.url, "--ca-file", str(certificate.ca)),
+    )
+    assert ran.code == 0, ran.err
+    record = ran.record
+    assert record["usage"]["output"] == 24
+    assert record["tpot_ms"] == pytest.approx(
+        record["hints_ms"]["predicted_per_token_ms"], rel=0.03
+    )
+
+
+def test_a_server_that_speaks_http2_alone(
+    simulate: Simulate, certificate: Certificate, lens: Command, tmp_path: Path
+) -> None:
+    upstream = simulate(ttft="30ms", tokens="5").base_url
+    with real_servers.nghttpx(upstream, certificate.pem, tmp_path) as url:
+        ran = lens(
+            *("benchmark", "openai/sim", "Hi", "--base-url", url, "--requests", "1"),
+            *("--ca-file", str(certificate.ca), "--quiet"),
+        )
+    assert ran.code == 3
+    assert ran.record["error"]["kind"] in ("network", "protocol")
+    assert "Traceback" not in ran.err
+    assert ran.error.startswith("latency-lens: error: no request succeeded")
+
+
+def test_http2_without_tls(proxied_llama: real_servers.Nginx, lens: Command) -> None:
+    ran = lens(
+        *("benchmark", "openai/sim", "Hi", "--base-url", proxied_llama.h2c_url),
+        *("--requests", "1", "--quiet"),
+    )
+    assert ran.code == 3
+    assert ran.record["error"]["kind"] == "protocol"
+    assert "HTTP/1.1" in ran.error
