@@ -69,12 +69,17 @@ async def _timerfd_sleep(delay_ns: int) -> None:
     loop = asyncio.get_running_loop()
     due: asyncio.Future[None] = loop.create_future()
     descriptor = _start_timer(delay_ns)
-    loop.add_reader(descriptor, lambda: due.done() or due.set_result(None))
+    loop.add_reader(descriptor, _settle, due)
     try:
         await due
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+def _settle(due: asyncio.Future[None]) -> None:
+    if not due.done():
+        due.set_result(None)
 
 
 def _start_timer(delay_ns: int) -> int:

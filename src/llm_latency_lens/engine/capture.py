@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -158,17 +159,14 @@ def _note(context: Context, outcome: Outcome) -> None:
 
 @contextlib.contextmanager
 def _signals(engine: Engine, wanted: bool) -> Iterator[None]:
-    if not wanted or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    # Event loops on Windows take no signals: there Ctrl-C ends the program.
+    able = sys.platform != "win32" and threading.current_thread() is threading.main_thread()
     loop = asyncio.get_running_loop()
-    handled = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C ends the program
-            loop.add_signal_handler(number, engine.interrupt)
-            handled.append(number)
+    numbers = (signal.SIGINT, signal.SIGTERM) if wanted and able else ()
+    for number in numbers:
+        loop.add_signal_handler(number, engine.interrupt)
     try:
         yield
     finally:
-        for number in handled:
+        for number in numbers:
             loop.remove_signal_handler(number)
