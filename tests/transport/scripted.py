@@ -234,8 +234,9 @@ async def serve(
     tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
     unix: str | None = None,
+    narrow: bool = False,
 ) -> AsyncIterator[Server]:
-    """A server that runs `script(peer)` for each connection."""
+    """A server that runs `script(peer)` for each connection; a narrow one takes in little."""
     if unix:
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(unix)
@@ -243,6 +244,8 @@ async def serve(
         sock = socket.create_server(
             (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
+    if narrow:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     sock.listen(256)
     sock.setblocking(False)
     server = Server(sock, script, tls)

@@ -362,7 +362,7 @@ def test_a_large_prompt_to_a_slow_reader_is_sent_when_it_is_read() -> None:
             await peer.gone()
 
         timeline = Timeline()
-        async with serve(script) as server, transport() as sender:
+        async with serve(script, narrow=True) as server, transport() as sender:
             await sender.send(request(server.url, prompt), timeline)
         return timeline
 
@@ -385,7 +385,7 @@ def test_an_answer_to_a_prompt_that_was_not_read_is_taken_and_ends_the_reuse() -
             else:
                 await always(plain(b"ok"))(peer)
 
-        async with serve(hasty) as server, transport() as sender:
+        async with serve(hasty, narrow=True) as server, transport() as sender:
             refused = await ask(sender, server.url, b"x" * (8 << 20))
             following = await ask(sender, server.url)
             return refused, following
@@ -405,7 +405,7 @@ def test_an_answer_is_read_though_the_server_hung_up_on_the_prompt() -> None:
         peer.close()  # with the prompt unread: the kernel answers the rest of it with RST
 
     async def main() -> Timeline:
-        async with serve(script) as server:
+        async with serve(script, narrow=True) as server:
             return await ask_once(NETWORK, server.url, b"x" * (8 << 20))
 
     timeline = run(main())

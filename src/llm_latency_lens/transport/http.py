@@ -15,6 +15,7 @@ from .dial import Attempt, Dialer
 from .poller import Poller
 from .proxy import Proxy
 from .settings import Network
+from .stamps import StampSource
 
 _OPEN_AT_ONCE = 32
 
@@ -35,6 +36,7 @@ class HttpTransport:
         self._reuse = reuse
         self._idle: dict[str, list[Http1Connection]] = {}
         self._poller: Poller | None = None
+        self._stamps: StampSource | None = None
 
     def check(self, url: str) -> None:
         """Raise UsageError for an address, a proxy or a certificate file that cannot be used."""
@@ -99,6 +101,9 @@ class HttpTransport:
         if self._poller:
             self._poller.close()
             self._poller = None
+        if self._stamps:
+            self._stamps.close()
+            self._stamps = None
 
     def _take(self, parts: SplitResult) -> Http1Connection | None:
         idle = self._idle.get(_origin(parts), [])
@@ -109,12 +114,21 @@ class HttpTransport:
         return None
 
     async def _open(self, attempt: Attempt) -> Http1Connection | Failure:
+        stamps_come = await self._stamps_come()
         link = await attempt.dial()
         if isinstance(link, Failure):
             return link
+        link.stamped = link.stamped and stamps_come
         if self._poller is None:
             self._poller = Poller(asyncio.get_running_loop())
         return Http1Connection(link, self._poller, self._network, self._clock)
+
+    async def _stamps_come(self) -> bool:
+        if self._network.unix_socket:
+            return False
+        if self._stamps is None:
+            self._stamps = StampSource()
+        return await self._stamps.ready(self._clock)
 
     async def _open_for(self, parts: SplitResult, timeline: Timeline) -> Http1Connection | None:
         attempt = self._dialer.attempt(parts)

@@ -2,20 +2,27 @@
 
 SO_TIMESTAMPNS makes `recvmsg` return, with the data, a `timespec` of CLOCK_REALTIME at which the
 kernel took in the last segment that the read covers (socket(7); for TCP, net/ipv4/tcp.c,
-`tcp_recvmsg`). TCP_INFO is linux/tcp.h's `struct tcp_info`.
+`tcp_recvmsg`). It stamps nothing while no socket on the machine asks for it, and begins some time
+after the first one does (net/core/dev.c, `net_enable_timestamp`). TCP_INFO is linux/tcp.h's
+`struct tcp_info`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import sys
+
+from ..clock import MS_NS, Clock
 
 _SO_TIMESTAMPNS = 35
 _RTT_OFFSET = 68
 _BYTES_ACKED_OFFSET = 120
 _BYTES_SENT_OFFSET = 200
 _INFO_SIZE = 216
+_PROBE_EVERY_NS = MS_NS // 4
+_PROBE_FOR_NS = 100 * MS_NS
 ANCILLARY_SIZE = 64
 
 timespec = struct.Struct("@qq")
@@ -30,6 +37,49 @@ def enable_stamps(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+class StampSource:
+    """Keeps the kernel stamping until `close()`, and knows whether it does.
+
+    A datagram to itself shows when stamps come: what a connection receives before that has none.
+    """
+
+    def __init__(self) -> None:
+        self.works: bool | None = None
+        """None until it is known."""
+        self._begun_ns: int | None = None
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._sock.bind(("127.0.0.1", 0))
+            self._sock.connect(self._sock.getsockname())
+            self._sock.setblocking(False)
+        except OSError:  # no loopback interface: only the reads themselves can show it
+            self.works = True
+        if not enable_stamps(self._sock):
+            self.works = False
+
+    async def ready(self, clock: Clock) -> bool:
+        """Whether the kernel stamps; waits until it has begun to, for at most 100 ms."""
+        if self._begun_ns is None:
+            self._begun_ns = clock.monotonic_ns()
+        while self.works is None:
+            if self._stamped():
+                self.works = True
+            elif clock.monotonic_ns() - self._begun_ns > _PROBE_FOR_NS:
+                self.works = False
+            else:
+                await clock.sleep(_PROBE_EVERY_NS)
+        return self.works
+
+    def _stamped(self) -> bool:
+        with contextlib.suppress(OSError):
+            self._sock.send(b"?")
+            return bool(self._sock.recvmsg(1, ANCILLARY_SIZE)[1])
+        return False
+
+    def close(self) -> None:
+        self._sock.close()
 
 
 def round_trip_us(sock: socket.socket) -> int | None:
