@@ -125,7 +125,7 @@ def _cell(held: int, given: int, draws: int) -> str:
     if given < draws / 100:
         return "–"
     share = f"{100 * held / given:.0f} %"
-    return share if given == draws else f"{share} ({100 * given / draws:.0f} %)"
+    return share if given > 0.995 * draws else f"{share} ({100 * given / draws:.0f} %)"
 
 
 def _requests(series: Series, rng: Generator, n: int) -> Found:
