@@ -300,13 +300,14 @@ class Http1Connection:
     def _went_stale(self, timeline: Timeline) -> bool:
         """Whether the connection was closed while it was idle, as far as one can tell from here.
 
-        A closed socket acknowledges nothing; one that is half closed does, and ends at once.
+        A closed socket acknowledges nothing; one that is half closed does, and ends at once. One
+        that is reset may have taken the request in and not said so yet: that is a failure.
         """
         if self._carried == 1 or timeline.first_byte_ns is not None or timeline.start_ns is None:
             return False
         soon_ns = _STALE_WITHIN_NS + 2000 * (self._link.info.rtt_us or 0)
         soon = self._clock.monotonic_ns() - timeline.start_ns < soon_ns
-        return unacknowledged(self._sock) or (self._at_end and soon)
+        return self._at_end and (soon or unacknowledged(self._sock))
 
     def _malformed(self, error: Exception) -> None:
         if self._complete:

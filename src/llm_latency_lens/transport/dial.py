@@ -82,7 +82,7 @@ class Attempt:
         self._info = Connection()
         self._host = url.hostname
         self._port = url.port or (443 if url.scheme == "https" else 80)
-        self._where = f"{self._host}:{self._port}"
+        self._where = _authority(self._host, self._port)
 
     async def dial(self) -> Link | Failure:
         """Open it; never raises for what the network does."""
@@ -132,7 +132,7 @@ class Attempt:
         if proxy and secure:
             await self._tunnel(sock, layers, proxy)
         if secure:
-            self._where = f"{self._host}:{self._port}"
+            self._where = _authority(self._host, self._port)
             await self._secure(sock, layers, self._host)
             self._info.tls_version = layers[-1].version
         self._info.rtt_us = round_trip_us(sock)
@@ -148,7 +148,7 @@ class Attempt:
         )
         self._sock = sock
         self._info.connect_ns = self._now() - begun
-        self._info.address = "{}:{}".format(*sock.getpeername()[:2])
+        self._info.address = _authority(*sock.getpeername()[:2])
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return sock
@@ -215,6 +215,10 @@ def _literal(host: str, port: int) -> AddrInfoType | None:
     if address.version == 4:
         return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))
     return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0))
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def describe(error: OSError) -> str:
