@@ -200,15 +200,17 @@ class Server:
         host = "[::1]" if self._sock.family == socket.AF_INET6 else "127.0.0.1"
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}/v1/chat"
 
-    async def accept(self) -> None:
-        while True:
-            sock, _ = await asyncio.get_running_loop().sock_accept(self._sock)
-            if sock.family != socket.AF_UNIX:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            peer = TlsPeer(sock, self._tls) if self._tls else Peer(sock)
-            self.peers.append(peer)
-            task = asyncio.create_task(self._serve(peer))
-            self._tasks.add(task)
+    def open(self) -> None:
+        asyncio.get_running_loop().add_reader(self._sock, self._accept)
+
+    def _accept(self) -> None:
+        sock, _ = self._sock.accept()
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = TlsPeer(sock, self._tls) if self._tls else Peer(sock)
+        self.peers.append(peer)
+        self._tasks.add(asyncio.create_task(self._serve(peer)))
 
     async def _serve(self, peer: Peer) -> None:
         try:
@@ -217,10 +219,13 @@ class Server:
             peer.close()
 
     async def aclose(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._sock)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        for peer in self.peers:  # a script that was cancelled before it began has closed nothing
+            peer.close()
         self._sock.close()
         for task in self._tasks:
             if not task.cancelled():
@@ -249,12 +254,10 @@ async def serve(
     sock.listen(256)
     sock.setblocking(False)
     server = Server(sock, script, tls)
-    accepting = asyncio.create_task(server.accept())
+    server.open()
     try:
         yield server
     finally:
-        accepting.cancel()
-        await asyncio.wait([accepting])
         await server.aclose()
 
 
