@@ -81,8 +81,11 @@ class Peer:
                 return whole
             self._received += data
 
-    async def send(self, data: bytes) -> None:
+    def note_time(self) -> None:
         self.sent_at.append(time.time_ns())
+
+    async def send(self, data: bytes) -> None:
+        self.note_time()
         await self.send_raw(data)
 
     async def send_raw(self, data: bytes) -> None:
@@ -91,9 +94,10 @@ class Peer:
     async def send_cut(self, data: bytes, cuts: Iterable[int]) -> None:
         """Send in pieces, letting the client read each."""
         begin = 0
-        for cut in [*sorted(cuts), len(data)]:
+        for cut in [*sorted(cut for cut in cuts if cut < len(data)), len(data)]:
             if begin < cut:
-                await self.send(data[begin:cut])
+                self.note_time()
+                await self.send_raw(data[begin:cut])
                 await turns()
                 begin = cut
 

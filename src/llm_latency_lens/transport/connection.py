@@ -20,6 +20,7 @@ from .dial import Link, describe
 from .poller import Poller
 from .settings import Network
 from .stamps import ANCILLARY_SIZE, round_trip_us, timespec, unacknowledged
+from .tls import reason
 
 _TICK_S = 1.0
 _STALE_WITHIN_NS = 20 * MS_NS
@@ -193,7 +194,7 @@ class Http1Connection:
                 data = layer.decrypt(data)
                 ended = ended or layer.ended
         except ssl.SSLError as error:
-            self._lost(f"TLS: {error.reason or error}")
+            self._lost(f"TLS: {reason(error)}")
             return
         timeline = self._timeline
         if timeline is None:

@@ -10,6 +10,7 @@ from ..errors import UsageError
 from .settings import Tls
 
 _READ_SIZE = 65536
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 
 
 def build_context(tls: Tls) -> ssl.SSLContext:
@@ -24,16 +25,22 @@ def build_context(tls: Tls) -> ssl.SSLContext:
         else:
             context.load_verify_locations(certifi.where())
     except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"CA file {tls.ca_file}: {_reason(error)}") from None
+        raise UsageError(f"CA file {tls.ca_file}: {reason(error)}") from None
     if tls.cert_file:
         try:
-            context.load_cert_chain(tls.cert_file, tls.key_file)
+            context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_password)
         except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"client certificate {tls.cert_file}: {_reason(error)}") from None
+            why = reason(error, "a certificate and its key in PEM format are needed")
+            raise UsageError(f"client certificate {tls.cert_file}: {why}") from None
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _no_password() -> str:
+    """Where this were missing, OpenSSL would ask on the terminal, and the program hang there."""
+    raise UsageError("client certificate: its key is encrypted; one without a password is needed")
 
 
 class TlsLayer:
@@ -108,12 +115,12 @@ def explain(error: ssl.SSLError, host: str) -> str:
             f"the certificate of {host} is not trusted: {error.verify_message} "
             "(--ca-file names a CA to trust, --insecure skips the check)"
         )
-    return f"TLS with {host} failed: {_reason(error)}"
+    hint = " (a server without TLS has an http:// URL)" if error.reason in _NOT_TLS else ""
+    return f"TLS with {host} failed: {reason(error)}{hint}"
 
 
-def _reason(error: Exception) -> str:
+def reason(error: OSError, unknown: str = "no reason is given") -> str:
+    """An error of TLS or of a file in plain words; OpenSSL does not always give one."""
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).lower().replace("_", " ")
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
+        return error.reason.lower().replace("_", " ") if error.reason else unknown
+    return error.strerror or str(error)
