@@ -121,11 +121,11 @@ def _rows(name: str, sizes: tuple[int, ...], draws: int, draw: Draw, truth: Trut
 
 
 def _cell(held: int, given: int, draws: int) -> str:
-    """Share of the intervals that hold the truth, and how many draws had one if not all did."""
+    """Share of the intervals that hold the truth, and of the draws that had one, if below 99 %."""
     if given < draws / 100:
         return "–"
     share = f"{100 * held / given:.0f} %"
-    return share if given > 0.995 * draws else f"{share} ({100 * given / draws:.0f} %)"
+    return share if given >= 0.99 * draws else f"{share} ({100 * given / draws:.0f} %)"
 
 
 def _requests(series: Series, rng: Generator, n: int) -> Found:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from llm_latency_lens.metrics.live import LiveSample
@@ -43,6 +46,15 @@ def test_only_first_attempts_that_succeeded_count() -> None:
     sample.add(warm)
     sample.add(Record("r", 0, Status.OK, start_ns=0))
     assert sample.ttft_ms(0.5) is None
+
+
+def test_what_runs_beside_the_capture_does_not_load_numpy() -> None:
+    modules = "context, lines, live, result"
+    code = (
+        f"import sys; from llm_latency_lens.metrics import {modules}; print('numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_old_values_are_forgotten() -> None:
