@@ -20,6 +20,7 @@ import trustme
 from sim_client import Client, serving
 
 from llm_latency_lens.errors import RunError, UsageError
+from llm_latency_lens.testing import server
 from llm_latency_lens.testing.config import SimConfig
 from llm_latency_lens.testing.plan import plan
 from llm_latency_lens.testing.server import serve
@@ -429,6 +430,31 @@ def test_the_log_is_written_when_all_is_quiet(tmp_path: Path) -> None:
                 while not served.path.read_bytes():
                     client.send("GET /v1/models")
                     await client.response()
+            await client.close()
+
+    run(test())
+
+
+def test_a_busy_simulator_tidies_up_too_when_much_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_TIDY_S", 0.001)
+    monkeypatch.setattr(server, "_TIDY_AT", 2)
+
+    async def test() -> None:
+        async with serving(tmp_path, ttft="1ms", tokens="1", faults="silence:#0") as served:
+            stuck, client = await served.connect(), await served.connect()
+            stuck.chat()
+            await stuck.writer.drain()
+            client.chat()
+            await client.response()
+            assert served.path.read_bytes() == b""
+            client.chat()
+            await client.response()
+            while not served.path.read_bytes():
+                client.send("GET /v1/models")
+                await client.response()
+            await stuck.close()
             await client.close()
 
     run(test())

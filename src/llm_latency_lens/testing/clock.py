@@ -94,7 +94,7 @@ class _Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._fake.monotonic_ns() / SECOND_NS
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
         # Threads live in real time: a limit on this clock would be over at once.
         await super().shutdown_default_executor()
 

@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
             self._stream.closed = True
         self._handler.ended(self, self._outcome)
         self._handler.closed(self)
-        # The collector is off while serving: no cycle may stay.
+        # The collector rests while serving: no cycle may stay.
         self._parser = self._transport = self._stream = None
         self._waiting.clear()
 

@@ -65,9 +65,6 @@ class SendLog:
         except OSError as error:
             raise UsageError(f"cannot write the send log {path}: {error.strerror}") from error
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
     def add(self, sent: Sent) -> None:
         self._waiting.append(sent)
 

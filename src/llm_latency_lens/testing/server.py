@@ -29,9 +29,9 @@ from .sendlog import SendLog, Sent, expand
 if sys.platform != "win32":
     import resource
 
-_FLUSH_S = 0.5
-_FLUSH_AT = 5000
-"""Lines that may wait for the log while answers are under way."""
+_TIDY_S = 0.5
+_TIDY_AT = 5000
+"""Calls that may end before the simulator tidies up even while answers are under way."""
 _BACKLOG = 4096
 
 
@@ -65,7 +65,8 @@ class Simulator:
         self._loop = loop
         self._authorization = f"Bearer {api_key}" if api_key else None
         self._log = log
-        self._flushing = False
+        self._untidy = 0
+        self._tidying = False
         self._metronome = Metronome(loop)
         self._connections: set[Connection] = set()
         self._calls: dict[Connection, Call] = {}
@@ -109,7 +110,8 @@ class Simulator:
             expand(call.stream.stamps, call.stream.script.entries, call.sent)
         if self._log is not None:
             self._log.add(call.sent)
-            self._flush_later()
+        self._untidy += 1
+        self._tidy_later()
         if call.served:
             self._active -= 1
             self._next()
@@ -170,20 +172,24 @@ class Simulator:
             if call is not None:
                 self._serve(connection, call, time.monotonic_ns())
 
-    def _flush_later(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_later(_FLUSH_S, self._flush)
+    def _tidy_later(self) -> None:
+        if not self._tidying:
+            self._tidying = True
+            self._loop.call_later(_TIDY_S, self._tidy)
 
-    def _flush(self) -> None:
-        """Encoding a line takes as long as several sends, so it waits for a quiet moment."""
-        self._flushing = False
-        if self._log is None or not len(self._log):
+    def _tidy(self) -> None:
+        """Write the log and collect garbage: both take as long as many sends, so they wait.
+
+        The garbage is asyncio's: each transport holds a method of its own.
+        """
+        self._tidying = False
+        if self._active and self._untidy < _TIDY_AT:
+            self._tidy_later()
             return
-        if self._active and len(self._log) < _FLUSH_AT:
-            self._flush_later()
-        else:
+        self._untidy = 0
+        if self._log is not None:
             self._log.flush()
+        gc.collect()
 
 
 async def serve(
@@ -286,7 +292,7 @@ def _stop_signals(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
 
 @contextlib.contextmanager
 def _quiet_collector() -> Iterator[None]:
-    """No pause for garbage while streams run; nothing here leaves cycles behind."""
+    """No pause for garbage while streams run; the simulator collects when it is quiet."""
     enabled = gc.isenabled()
     gc.collect()
     gc.freeze()
