@@ -92,7 +92,9 @@ def _command(module: Any) -> Iterator[str]:
 def _row(item: Setting) -> str:
     flag = f"`{item.flag}`" + (f" / `--no-{item.flag[2:]}`" if item.negative else "")
     value = f"`{item.kind.metavar}`" if item.kind.metavar else ""
-    cells = (flag, value, item.help, item.shown_default or "")
+    # A bracket would be taken for a link.
+    words = (text.replace("[", "\\[") for text in (item.help, item.shown_default or ""))
+    cells = (flag, value, *words)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
