@@ -195,10 +195,12 @@ class Attempt:
         head = b""
         while b"\r\n\r\n" not in head:
             data = await loop.sock_recv(sock, _MAX_HEAD)
-            if not data or len(head) > _MAX_HEAD:
+            if not data:
                 raise _ProxyRefusedError(
                     f"{self._where} closed the connection before the tunnel was up"
                 )
+            if len(head) > _MAX_HEAD:
+                raise _ProxyRefusedError(f"{self._where} opens no tunnel: its answer has no end")
             head += layers[0].decrypt(data) if layers else data
         status = head.split(b"\r\n", 1)[0].decode("latin-1")
         if not status.startswith(("HTTP/1.1 2", "HTTP/1.0 2")):

@@ -43,15 +43,15 @@ def find_proxy(url: SplitResult, setting: str | None) -> Proxy | None:
 
 def parse_proxy(text: str) -> Proxy:
     """Raises UsageError for what is not an HTTP proxy's URL; never repeats its password."""
-    parts = urlsplit(text if "://" in text else f"http://{text}")
+    needed = "proxy: a URL such as http://proxy.example:3128 is needed"
     try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
         port = parts.port
     except ValueError:
-        port = -1
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+        raise UsageError(f"{needed}; host and port of the one given cannot be read") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
-            f"proxy: a URL such as http://proxy.example:3128 is needed "
-            f"({parts.scheme or 'no'} scheme, host {parts.hostname or 'missing'})"
+            f"{needed} (scheme {parts.scheme or 'missing'}, host {parts.hostname or 'missing'})"
         )
     authorization = None
     if parts.username is not None:
