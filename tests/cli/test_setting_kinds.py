@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,7 +107,5 @@ def test_a_header_that_does_not_fit_is_not_repeated():
 def test_any_value_fits_or_is_named_unfit(value: object):
     kinds = (whole(0), number(0), span(endless=True), switch(), text(), json_object(), headers())
     for kind in (*kinds, choice("a", "b"), wholes(1), parsed(parse_duration)):
-        try:
+        with contextlib.suppress(UnfitError):
             kind.read(value)
-        except UnfitError as error:
-            assert str(error)

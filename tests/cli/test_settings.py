@@ -24,11 +24,11 @@ def test_an_empty_variable_is_none():
 
 
 def test_a_mistake_names_where_it_was_made():
-    with pytest.raises(UsageError, match="^--seed must be a whole number, not 'x'$"):
+    with pytest.raises(UsageError, match=r"^--seed must be a whole number, not 'x'$"):
         choose(LOAD, {"seed": "x"}, {})
-    with pytest.raises(UsageError, match="^LATENCY_LENS_SEED must be a whole number"):
+    with pytest.raises(UsageError, match=r"^LATENCY_LENS_SEED must be a whole number"):
         choose(LOAD, {}, {"LATENCY_LENS_SEED": "x"})
-    with pytest.raises(ConfigError, match="^f:7: max-concurrency must be at least 1"):
+    with pytest.raises(ConfigError, match=r"^f:7: max-concurrency must be at least 1"):
         choose(LOAD, {}, {}, [Entry(None, "max-concurrency", 0, 7)], "f")
 
 

@@ -7,6 +7,7 @@ from typing import TextIO
 
 import typer
 
+from .._version import __version__
 from ..errors import LensError
 from . import benchmark, calibrate, demo, profile, providers, report, sim, validate, version
 from .options import COMMANDS
@@ -22,17 +23,36 @@ def build(only: str | None = None) -> typer.Typer:
     """The typer application; given `only`, no other command has its flags, which saves time."""
     app = typer.Typer(
         name="latency-lens",
-        help="Measure how long a language model takes to answer, token by token.",
         no_args_is_help=False,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_root)
     for module in VERBS:
         complete = only is None or module.VERB.__name__ == only
         add(app, module.VERB, module.EXAMPLES, complete=complete)
     return app
+
+
+def _show_version(context: typer.Context, wanted: bool | None) -> None:
+    if wanted:
+        context.obj.out.write(f"latency-lens {__version__}\n")
+        raise typer.Exit
+
+
+def _root(
+    version: bool | None = typer.Option(
+        None,
+        "--version",
+        metavar=" ",
+        help="Show the version and exit.",
+        callback=_show_version,
+        is_eager=True,
+    ),
+) -> None:
+    """Measure how long a language model takes to answer, token by token."""
 
 
 def run(args: Sequence[str], world: World) -> int:

@@ -52,6 +52,12 @@ def benchmark(
     finally:
         if display:
             display.close()
+    return _tell(call, found, outputs, screen)
+
+
+def _tell(call: Call, found: Benchmark, outputs: Outputs, screen: Screen) -> int:
+    """Print and write what was found, and how to go on; gives the exit code."""
+    world = call.world
     show(found, outputs, screen, world)
     if prints_table(outputs.output, outputs.records) and not screen.quiet:
         again = command_again(call, keep_text=outputs.keep_text)

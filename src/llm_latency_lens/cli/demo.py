@@ -72,14 +72,19 @@ def demo(call: Call, *, keeping: Keeping, outputs: Outputs, screen: Screen) -> i
             if display:
                 display.close()
         log = simulator.log()
-        check = compared(found, log) if found.result.requests.ok else ""
+    return _tell(call, found, log, outputs, screen)
+
+
+def _tell(call: Call, found: Benchmark, log: list[Sent], outputs: Outputs, screen: Screen) -> int:
+    world = call.world
     show(found, outputs, screen, world)
     if prints_table(outputs.output, outputs.records) and not screen.quiet:
         run_dir = shlex.quote(str(found.run_dir))
+        check = compared(found, log) if found.result.requests.ok else ""
         world.out.write(
             f"\n{check}Run kept in   {found.run_dir}\n"
             f"Look closer   latency-lens report {run_dir} --records requests.jsonl\n"
-            f"Your own      latency-lens benchmark openai/gpt-4o-mini"
+            "Your own      latency-lens benchmark openai/gpt-4o-mini"
             ' "Say hello" --requests 20\n'
         )
     return ended(found.result)

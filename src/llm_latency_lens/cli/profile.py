@@ -9,7 +9,7 @@ from ..errors import RunError
 from .options import Keeping, Outputs, Screen, Target, Watching, Way
 from .output import check_writable, prints_table, write_records, write_to
 from .target import make_lens, read_prompts
-from .world import Call
+from .world import Call, World
 
 if TYPE_CHECKING:
     from ..lens import Profile
@@ -36,40 +36,50 @@ def profile(
 
     It goes out on a connection of its own, so that name, connection and TLS are timed too.
     """
-    from ..record import Status
-    from ..report import failure, waterfall
-
     world = call.world
     lens = make_lens(world, target, way, keeping, outputs)
     prompts = read_prompts(target, world)
     check_writable(outputs.output, outputs.records)
     if len(prompts) > 1 and not screen.quiet:
         world.err.write(f"The file holds {len(prompts)} prompts; the first is sent.\n")
-    for_people = prints_table(outputs.output, outputs.records)
-    teller = Teller(world.out if for_people else world.err) if watching.show_text else None
+    out = world.out if prints_table(outputs.output, outputs.records) else world.err
+    teller = Teller(out) if watching.show_text else None
     found = lens.profile(prompts[0], name=keeping.name or "", on_text=teller)
     if teller:
         teller.end()
+    return _show(found, outputs, screen, world)
+
+
+def _show(found: Profile, outputs: Outputs, screen: Screen, world: World) -> int:
+    """Print and write what was found; gives the exit code."""
+    from ..record import Status
+    from ..report import failure
+
     if outputs.output is not None:
         text = _json(found)
         write_to(
             outputs.output, world.out, lambda file: file.write(text), private=outputs.keep_text
         )
     write_records([found.record], outputs, world.out)
-    if for_people:
-        # numpy loads here, after the capture.
-        from ..metrics.summary import Summarizer
-
-        summarizer = Summarizer()
-        summarizer.add(found.record)
-        result = summarizer.result(found.run.file.context)
-        waterfall(found.record, result, world.out, color=not screen.no_color)
-        if not screen.quiet:
-            world.out.write(f"\nRun kept in {found.run_dir}\n")
+    if prints_table(outputs.output, outputs.records):
+        _draw(found, screen, world)
     elif found.record.error is not None:
         raise RunError(f"the request failed: {failure(found.record.error)}")
     codes = {Status.OK: 0, Status.FAILED: 3, Status.CANCELLED: 130}
     return codes[found.record.status]
+
+
+def _draw(found: Profile, screen: Screen, world: World) -> None:
+    # numpy loads here, after the capture.
+    from ..metrics.summary import Summarizer
+    from ..report import waterfall
+
+    summarizer = Summarizer()
+    summarizer.add(found.record)
+    result = summarizer.result(found.run.file.context)
+    waterfall(found.record, result, world.out, color=not screen.no_color)
+    if not screen.quiet:
+        world.out.write(f"\nRun kept in {found.run_dir}\n")
 
 
 class Teller:

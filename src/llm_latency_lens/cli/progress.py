@@ -4,7 +4,7 @@ elsewhere. Every redraw costs CPU that the capture needs, so that there are few,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from ..report.figures import milliseconds, seconds, short
@@ -62,7 +62,7 @@ class Display:
         self.close()
         lines = [
             self._bar(now),
-            "   ".join(_told(now)),
+            "  ".join(_told(now)),
             *([_errors(now.errors)] if now.errors else []),
         ]
         styles = ("cyan", "", "red")
@@ -96,14 +96,11 @@ def _told(now: Progress) -> Iterator[str]:
     offered = "" if now.offered_rate is None else f" of {short(now.offered_rate)}"
     yield f"{short(now.rate)}{offered}/s"
     yield f"{now.in_flight:,} in flight"
-    quantiles: tuple[tuple[str, Callable[[float], float | None], float], ...] = (
-        ("TTFT p50", now.live.ttft_ms, 0.5),
-        ("ITL p50", now.live.itl_ms, 0.5),
-        ("ITL p99", now.live.itl_ms, 0.99),
-    )
-    for name, quantile, p in quantiles:
-        if (value := quantile(p)) is not None:
-            yield f"{name} {milliseconds(value)}"
+    live = now.live
+    if (ttft := live.ttft_ms(0.5)) is not None:
+        yield f"TTFT p50 {milliseconds(ttft)}"
+    if (middle := live.itl_ms(0.5)) is not None and (tail := live.itl_ms(0.99)) is not None:
+        yield f"ITL p50 {milliseconds(middle)} p99 {milliseconds(tail)}"
     if now.failed:
         yield f"{now.failed:,} failed"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -38,11 +39,14 @@ def add(app: typer.Typer, verb: Verb, examples: str, *, complete: bool) -> None:
         _start_logging(chosen, world)
         try:
             filled = (build(group, chosen) for group in groups)
-            return verb(Call(world, name, chosen), **dict(zip(names, filled, strict=True)))
+            code = verb(Call(world, name, chosen), **dict(zip(names, filled, strict=True)))
+            world.out.flush()
         except BrokenPipeError:
             # The reader of a pipe has gone. What is still buffered must not fail at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            if world.out is sys.stdout:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141
+        return code
 
     parameters = [_keyword("context", typer.Context, inspect.Parameter.empty)]
     for group in groups:

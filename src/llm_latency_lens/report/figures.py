@@ -35,7 +35,7 @@ def milliseconds(ms: float) -> str:
 def seconds(value: float) -> str:
     """A length of time from seconds to hours."""
     if value < 60:
-        return f"{value:.1f} s"
+        return f"{short(value) if value < 1 else format(value, '.1f')} s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from msgspec import UNSET
@@ -22,6 +22,7 @@ _ROWS = (
     ("send_lag_ms", "send lag", "behind plan"),
 )
 _COLUMNS = ("mean", "p50", "p95", "p99", "max")
+_LEVELS = ("p50", "p90", "p95", "p99", "p999", "max")
 _INDENT = 14
 _VERDICT_STYLES = {"valid": "bold green", "doubtful": "bold yellow", "invalid": "bold red"}
 _MARKS = {"note": "•", "doubtful": "▲", "invalid": "✗"}
@@ -66,9 +67,13 @@ def _table(page: Page, result: Result) -> None:
         ("  ms, 95 % ci".ljust(label), "dim"),
         ("".join(name.rjust(width) for name in _COLUMNS), "dim"),
     )
+    too_low = _too_low(result)
     for (_, name, meaning), summary in shown:
         decimals = places(max(summary.p50, summary.mean))
-        values = [fixed(getattr(summary, column), decimals) for column in _COLUMNS]
+        values = [
+            ("≥" if column in too_low else "") + fixed(getattr(summary, column), decimals)
+            for column in _COLUMNS
+        ]
         page.line(
             (f"  {name}".ljust(label), "bold cyan"),
             *((value.rjust(width), "bold" if i == 1 else "") for i, value in enumerate(values)),
@@ -76,6 +81,14 @@ def _table(page: Page, result: Result) -> None:
         intervals = [_interval(summary, column, decimals, width - 1) for column in _COLUMNS]
         row = "".join(interval.rjust(width) for interval in intervals)
         page.line((f"    {meaning}"[: label - 1].ljust(label) + row, "dim"))
+
+
+def _too_low(result: Result) -> Sequence[str]:
+    """The columns that would be higher, had no slow answer been cut off by a timeout."""
+    for reason in result.validity.reasons:
+        if reason.code == "timeouts" and reason.metric is not UNSET:
+            return _LEVELS[_LEVELS.index(reason.metric.rpartition(".")[2]) :]
+    return ()
 
 
 def _summary(result: Result, name: str) -> Summary | None:

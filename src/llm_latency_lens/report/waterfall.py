@@ -39,8 +39,9 @@ def waterfall(record: Record, result: Result, out: TextIO, *, color: bool = True
 
 def failure(error: RequestError) -> str:
     """Why a request failed, in one line."""
-    told = (error.http_status and str(error.http_status), error.provider_code, f"({error.stage})")
-    return f"{' '.join([error.kind, *filter(None, told)])}: {error.message}"
+    status = "" if error.http_status is None else str(error.http_status)
+    told = (error.kind, status, error.provider_code or "", f"({error.stage})")
+    return f"{' '.join(filter(None, told))}: {error.message}"
 
 
 def phases(record: Record) -> Iterator[Phase]:
