@@ -149,23 +149,20 @@ class Http1Connection:
             taken = self._sock.send(self._unsent)
         except (BlockingIOError, InterruptedError):
             taken = 0
-        except ConnectionError:
+        except OSError:
             # A server that refuses a large request may answer and hang up before it is sent: the
             # next read finds that answer, or says why there is none.
             self.usable = False
             self._unsent = memoryview(b"")
             self._loop.remove_writer(self._sock.fileno())
             return
-        except OSError as error:
-            self._abort(ErrorKind.NETWORK, f"the connection broke: {describe(error)}")
-            return
         self._unsent = self._unsent[taken:]
         if self._unsent:
             self._loop.add_writer(self._sock.fileno(), self._flush)
             return
         self._loop.remove_writer(self._sock.fileno())
-        if self._timeline is not None and self._timeline.sent_ns is None:
-            self._timeline.sent_ns = self._clock.monotonic_ns()
+        assert self._timeline is not None
+        self._timeline.sent_ns = self._clock.monotonic_ns()
 
     # -- receiving: the hot path --------------------------------------------------------------
 
@@ -246,8 +243,8 @@ class Http1Connection:
 
     def on_message_complete(self) -> None:
         timeline = self._timeline
-        if timeline is None or timeline.status is None:
-            return
+        assert timeline is not None
+        assert timeline.status is not None
         if timeline.status < 200:  # 100 Continue, 103 Early Hints: the answer is still to come
             timeline.status = timeline.first_byte_ns = None
             self._headers = []
@@ -336,8 +333,8 @@ class Http1Connection:
     def _watch(self) -> None:
         """Once a second, or when a limit is due: off the hot path, reads set no timer."""
         timeline = self._timeline
-        if timeline is None or timeline.start_ns is None:
-            return
+        assert timeline is not None
+        assert timeline.start_ns is not None
         limits = self._network.timeouts
         now = self._clock.monotonic_ns()
         wait_s = _TICK_S

@@ -19,6 +19,7 @@ def build_context(tls: Tls) -> ssl.SSLContext:
 
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
+    context.options |= ssl.OP_NO_RENEGOTIATION  # it would make reads and writes wait for each other
     try:
         if tls.ca_file:
             context.load_verify_locations(tls.ca_file)
