@@ -58,6 +58,8 @@ def flushed(events: int, size: int, gap_ms: float = 20.0, inside_us: float = 0.0
     [
         flushed(64, 64),
         flushed(64, 16),
+        flushed(64, 8),
+        flushed(400, 8),
         flushed(500, 100),
         flushed(64, 64, inside_us=15.0),
         answer(ttft_ms=3000, gaps_ms=[], tokens=64),
@@ -68,7 +70,7 @@ def flushed(events: int, size: int, gap_ms: float = 20.0, inside_us: float = 0.0
         answer(ttft_ms=5000, gaps_ms=([0.02] * 70 + [80]) + ([0.02] * 140 + [80]) + [0.02] * 280),
     ],
 )
-def test_an_answer_in_a_few_large_lumps_is_pseudo_streamed(record: Record) -> None:
+def test_an_answer_in_lumps_is_pseudo_streamed(record: Record) -> None:
     assert pseudo(record) == PseudoStreaming(requests=1, judged=1, share=1.0)
 
 
@@ -77,6 +79,7 @@ def test_an_answer_in_a_few_large_lumps_is_pseudo_streamed(record: Record) -> No
     [
         flushed(64, 1),
         flushed(64, 4),
+        flushed(64, 8, gap_ms=8),
         # 2,000 and 17,000 tokens a second, generated after a wait in a queue.
         answer(ttft_ms=3000, gaps_ms=[0.5] * 200),
         answer(ttft_ms=3000, gaps_ms=[0.059] * 200),

@@ -126,8 +126,8 @@ def pseudo_streaming(facts: Facts) -> Iterator[Reason]:
             code="pseudo_streaming",
             severity="doubtful" if found.share >= PSEUDO_SHARE else "note",
             message=(
-                f"{some(found.requests, found.judged, 'answers')} came in a few large lumps after a"
-                " long wait: ttft_ms and itl_ms tell how they were let go, not how they were made."
+                f"{some(found.requests, found.judged, 'answers')} came in lumps, each after a long"
+                " wait: ttft_ms and itl_ms tell how they were let go, not how they were made."
             ),
             advice="Look for a proxy that buffers the answer (nginx: proxy_buffering off).",
             metric="itl_ms",

@@ -4,14 +4,15 @@ A gap is a stall above max(250 ms, 10 x the median gap of its own request): long
 long for this stream.
 
 An answer is pseudo-streamed when something on its way held it back and let it go in lumps. Its
-events then come in flights: runs of events less than 1 ms apart. All four must be so:
+events then come in flights: runs of events less than 1 ms apart. Either
 
-- at most 8 flights: a stream of tokens has about as many as it has events;
-- at least 16 tokens a flight (64 characters where tokens are unknown);
-- inside the flights an event every 40 us or faster: no model makes 25,000 tokens a second, and a
-  server that makes 2,000 sends one every 500 us. Where each flight is a single large event, at
-  least 100 ms lie between two of them instead;
-- at least 100 ms of waiting a flight, from the start on, below which nobody sees a lump.
+- a flight has at least 8 events on average, and inside the flights an event comes every 40 us or
+  faster: no model makes 25,000 tokens a second, and a server that makes 2,000 sends one every
+  500 us; or
+- there are at most 8 flights of at least 16 tokens each (64 characters where tokens are unknown),
+  as fast inside; or, where each is a single event, at least 100 ms apart.
+
+And a flight takes at least 100 ms on average, from the start on: nobody sees a shorter lump.
 
 Answers that a late reader merged are not judged.
 """
@@ -28,6 +29,7 @@ FLOOR_MS = 250.0
 FACTOR = 10.0
 
 FLIGHT_GAP_NS = 1_000_000
+EVENTS_A_FLIGHT = 8
 MOST_FLIGHTS = 8
 TOKENS_A_FLIGHT = 16
 CHARS_A_TOKEN = 4
@@ -82,9 +84,10 @@ def find_pseudo_streaming(answers: dict[str, Ints], gaps_ns: Ints) -> PseudoStre
     has = sizes > 0
     if len(gaps_ns):
         flights[has] += np.add.reduceat(gaps_ns >= FLIGHT_GAP_NS, begins[has], dtype=np.int64)
-    lumpy = judged & (flights <= MOST_FLIGHTS) & (tokens >= TOKENS_A_FLIGHT * flights)
+    many = answers["events"] >= EVENTS_A_FLIGHT * flights
+    large = (flights <= MOST_FLIGHTS) & (tokens >= TOKENS_A_FLIGHT * flights)
     found = 0
-    for i in np.flatnonzero(lumpy):
+    for i in np.flatnonzero(judged & (many | large)):
         own = gaps_ns[begins[i] : begins[i] + sizes[i]]
         found += _in_lumps(own, int(answers["ttft_ns"][i]), int(flights[i]))
     count = int(judged.sum())
