@@ -130,3 +130,13 @@ def test_a_refused_connection_keeps_what_there_was(
         "benchmark", "m", "hi", "--base-url", refusing(), "--requests", "1", "--run-dir", str(run)
     )
     assert (run / "run.json").is_file()
+
+
+def test_a_variable_that_is_no_setting_is_named(shell: Shell):
+    environ = {"LATENCY_LENS_CONCURENCY": "3", "LATENCY_LENS_XYZ": "1", "LATENCY_LENS_HOME": "/h"}
+    said = shell("report", "nothing", **environ)
+    assert said.err.splitlines()[:2] == [
+        "latency-lens: WARNING: the variable LATENCY_LENS_CONCURENCY is no setting: did you mean"
+        " LATENCY_LENS_CONCURRENCY?",
+        "latency-lens: WARNING: the variable LATENCY_LENS_XYZ is no setting",
+    ]

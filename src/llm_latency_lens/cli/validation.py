@@ -9,7 +9,9 @@ from ..errors import ConfigError, UsageError
 from .config import Entry, applying, expand
 from .kinds import UnfitError
 from .options import COMMANDS, groups_of
-from .settings import Setting, build, choose, settings_of
+from .settings import ENV_PREFIX, Setting, build, choose, settings_of
+
+_OTHERS = ("LATENCY_LENS_HOME",)
 
 
 def mistakes(entries: Iterable[Entry], path: str, environ: Mapping[str, str]) -> list[ConfigError]:
@@ -35,6 +37,18 @@ def _settings(section: str | None) -> Iterator[Setting]:
     for command in COMMANDS if section is None else (section,):
         for group in groups_of(command):
             yield from (item for item in settings_of(group) if item.name != "config")
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """What to say of variables that look like settings and are none."""
+    given = [name for name in environ if name.startswith(ENV_PREFIX) and name not in _OTHERS]
+    if not given:
+        return
+    known = {item.name.upper() for item in _settings(None)} | {"CONFIG"}
+    for name in sorted({variable.removeprefix(ENV_PREFIX) for variable in given} - known):
+        nearest = get_close_matches(name, known, n=1)
+        hint = f": did you mean {ENV_PREFIX}{nearest[0]}?" if nearest else ""
+        yield f"the variable {ENV_PREFIX}{name} is no setting{hint}"
 
 
 def _doubled(entries: list[Entry], path: str) -> Iterator[ConfigError]:

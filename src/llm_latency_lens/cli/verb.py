@@ -20,10 +20,12 @@ from ..errors import ConfigError
 from .config import applying, expand, read_entries
 from .options import COMMANDS, groups_of
 from .settings import Choice, Setting, build, choose, placed_name, settings_of
-from .validation import mistakes
+from .validation import mistakes, unknown_variables
 from .world import Call, World
 
 Verb = Callable[..., int]
+
+_log = logging.getLogger(__name__)
 
 
 def add(app: typer.Typer, verb: Verb, examples: str, *, complete: bool) -> None:
@@ -89,6 +91,8 @@ def _start_logging(chosen: Mapping[str, Choice], world: World) -> None:
         level = str(chosen["log_level"].value).upper()
         form = "latency-lens: %(levelname)s: %(message)s"
         logging.basicConfig(level=level, format=form, stream=world.err, force=True)
+        for complaint in unknown_variables(world.environ):
+            _log.warning(complaint)
 
 
 def _parameters(item: Setting) -> list[inspect.Parameter]:
