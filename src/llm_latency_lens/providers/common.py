@@ -18,7 +18,8 @@ LATE_NS = MS_NS
 # it took, what is left of a rate limit, and the names under which its support finds the request.
 _KEPT = re.compile(
     r"""(?x)
-    age | cf-cache-status | cf-ray | content-type | date | server | server-timing | traceparent | via
+    age | cf-cache-status | cf-ray | content-type | date | server | server-timing | traceparent
+  | via
   | retry-after (?:-ms)?
   | (?:x-|anthropic-)? ratelimit (?:-[a-z0-9-]+)?
   | (?:[a-z0-9]+-)* request-?id

@@ -20,68 +20,45 @@ import re
 from .sse import looks_like_events
 from .texts import ECHO, KEYS
 
+
+def _compile(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode("latin-1"))
+
+
 # Under these keys stand names that the protocol fixes or the server makes, never words of the
 # model. The value must look like a name, too: no space and no escape.
-_NAMES = rb"id|object|role|finish_reason|type|code|error_type|system_fingerprint|service_tier|event"
+_NAMES = (
+    "id|object|role|finish_reason|type|code|error_type|system_fingerprint|service_tier|event|index"
+    "|[a-z_]*_tokens"
+)
 # Within these the model, or the prompt, decides about the keys as well.
 _OPAQUE = frozenset((b"arguments", b"logprobs", b"prompt_logprobs", b"completion_probabilities"))
+_LOGS = _OPAQUE - {b"arguments"}
 _SPOKEN = frozenset((b"error", b"message", b"detail", b"msg", b"loc"))
 """Keys under which an error is put into words."""
 
-_STRING = rb'"(?:[^"\\\r\n]++|\\[^\r\n])*+(?:"|\\?+(?=[\r\n]|\Z))'
-_START = rb"(?<![^\r\n])"
-_BEFORE_KEY = rb"[{,](?:\s|" + _START + rb"data:)*+"
-_COLON = rb"\s*+:\s*+"
-_SCALAR = (
-    rb"null\b|true\b|false\b|NaN\b|-?(?:Infinity\b|[0-9]++(?:\.[0-9]++)?+(?:[eE][+\-]?[0-9]++)?+)"
-)
+_STRING = r'"(?:[^"\\\r\n]++|\\[^\r\n])*+(?:"|\\?+(?=[\r\n]|\Z))'
+_START = r"(?:(?<![^\r\n])|(?<=\xef\xbb\xbf))"
+_COLON = r"[ \t]*+:\s*+"
+_BEFORE_KEY = rf"[{{,](?:\s|{_START}data:)*+"
+_NAMED = rf'"(?:{_NAMES})"{_COLON}"[^"\\\s]*+"|"model"{_COLON}{_STRING}'
+_DIGITS = r"[0-9]++(?:\.[0-9]++)?+(?:[eE][+\-]?[0-9]++)?+"
+_SCALAR = rf"null\b|true\b|false\b|NaN\b|-?(?:Infinity\b|{_DIGITS})"
 _FIELD = (
-    _START + rb"(?:(?:data|error|id|retry):|event:[ ]?[\w.\-]{0,40}(?=[\r\n]|\Z))"
-    rb"|\[DONE\](?=\s)|\xef\xbb\xbf"
+    rf"{_START}(?:(?:data|error|id|retry):|(?:data|error|event:[ ]?[\w.\-]{{0,40}})(?=[\r\n]|\Z))"
+    r"|\[DONE\](?=\s|\Z)|\xef\xbb\xbf"
 )
-_LIST = rb"\[\s*+-?[0-9]++(?:\s*+,\s*+-?[0-9]++)*+\s*+\]"
+_LIST = r"\[\s*+-?[0-9]++(?:\s*+,\s*+-?[0-9]++)*+\s*+\]"
 
 # A run of structure, names included; then at most one thing to blank.
-_PLAIN = re.compile(
-    rb"(?:"
-    + _BEFORE_KEY
-    + rb'(?:"(?:'
-    + _NAMES
-    + rb')"'
-    + _COLON
-    + rb'"[^"\\\s]*+"|"model"'
-    + _COLON
-    + rb'"[^"\\\r\n]*+"|'
-    + _STRING
-    + _COLON
-    + rb"(?:"
-    + _SCALAR
-    + rb")?+)|[\s}\]:]++|[{,]|"
-    + _FIELD
-    + rb"|"
-    + _SCALAR
-    + rb"|(?!"
-    + _LIST
-    + rb")\[)*+(?:(?P<string>"
-    + _STRING
-    + rb")|(?P<list>"
-    + _LIST
-    + rb")|(?P<rest>[^\r\n]++))?+"
+_PLAIN = _compile(
+    rf"(?:{_BEFORE_KEY}(?:{_NAMED}|{_STRING}{_COLON}(?:{_SCALAR})?+)"
+    rf"|[\s}}\]:]++|[{{,]|{_FIELD}|{_SCALAR}|(?!{_LIST})\[)*+"
+    rf"(?:(?P<string>{_STRING})|(?P<list>{_LIST})|(?P<rest>[^\r\n]++))?+"
 )
-_TOKEN = re.compile(
-    rb"(?P<key>"
-    + _STRING
-    + rb")"
-    + _COLON
-    + rb"|(?P<string>"
-    + _STRING
-    + rb")|(?P<list>"
-    + _LIST
-    + rb")|(?P<open>[{\[])|(?P<close>[}\]])|(?P<skip>[\s:,]|"
-    + _FIELD
-    + rb"|"
-    + _SCALAR
-    + rb")|(?P<rest>[^\r\n]++)"
+_TOKEN = _compile(
+    rf"(?P<key>{_STRING}){_COLON}|(?P<string>{_STRING})|(?P<list>{_LIST})|(?P<open>[{{\[])"
+    rf"|(?P<close>[}}\]])|(?P<skip>[\s:,]|{_FIELD}|{_SCALAR})|(?P<rest>[^\r\n]++)"
 )
 # What may need the nesting. Separate patterns, because each then has a fixed beginning to look for.
 _NESTED = tuple(
@@ -98,7 +75,9 @@ _NESTED = tuple(
     )
 )
 _BETWEEN = re.compile(rb"((?:\r\n|\n|\r(?!\n)){2,})")
-_NAME = re.compile(rb"(?:" + _NAMES + rb")\Z")
+_NAMED_ERROR = _compile(rf"{_START}(?:event:[ ]?error|error:)")
+_NAME = _compile(rf"(?:{_NAMES})\Z")
+_NAME_LIKE = re.compile(rb'"[^"\\\s]*"')
 _TITLE = re.compile(rb"(?is)\A\s*<|<title[^>]*>[^<]*<?")
 
 _SIMPLE = re.compile(rb"[ !#-\[\]-\x7f]*+")
@@ -120,6 +99,7 @@ _FIXED = {
     "three": "文".encode(),
     "four": "🙂".encode(),
 }
+_GAPS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _ONES = bytes.maketrans(b"0123456789", b"1111111111")
 
 
@@ -147,12 +127,8 @@ def safe_prefix(body: bytes | bytearray, start: int) -> int:
     """
     if not looks_like_events(bytes(body[:64])):
         return start
-    return max(
-        start,
-        body.rfind(b"\n\n", start) + 2,
-        body.rfind(b"\r\n\r\n", start) + 4,
-        body.rfind(b"\r\r", start) + 2,
-    )
+    ends = (body.rfind(gap, start) + len(gap) for gap in _GAPS if body.find(gap, start) >= 0)
+    return max(ends, default=start)
 
 
 def _nested(body: bytes) -> bool:
@@ -213,7 +189,7 @@ def _walk(body: bytes) -> bytes:
     out: list[bytes] = []
     path: list[bytes] = []
     key = b""
-    failed = bool(re.match(rb"\s*(?:event:\s*error|error:)", body))
+    failed = _NAMED_ERROR.search(body) is not None
     for found in _TOKEN.finditer(body):
         kind, token = found.lastgroup, found[0]
         assert kind is not None
@@ -223,6 +199,7 @@ def _walk(body: bytes) -> bytes:
             key = path.pop() if path else b""
         elif kind == "key":
             key = found["key"][1:-1]
+            failed = failed or (key == b"statusCode" and len(path) == 1)
         elif kind == "string":
             inside = path[1:]
             failed = failed or (key == b"object" and len(path) == 1 and token == b'"error"')
@@ -236,13 +213,10 @@ def _walk(body: bytes) -> bytes:
     return b"".join(out)
 
 
-_LOGS = _OPAQUE - {b"arguments"}
-
-
 def _value(key: bytes, inside: list[bytes], token: bytes, *, failed: bool) -> bytes:
     if _OPAQUE.intersection(inside):
         return _string(token)
-    if key == b"model" or (_NAME.match(key) and re.fullmatch(rb'"[^"\\\s]*"', token)):
+    if key == b"model" or (_NAME.match(key) and _NAME_LIKE.fullmatch(token)):
         return token
     spoken = failed or key in (b"error", b"detail") or b"detail" in inside
     if spoken and key in _SPOKEN and token.endswith(b'"'):
@@ -260,7 +234,5 @@ def _kept(token: bytes) -> bytes:
 
 def _starred(found: re.Match[str]) -> str:
     """A key of the same width, which is still recognised as one."""
-    secret = found["secret"]
-    if not secret.isascii():
-        return found[0]
-    return found["head"] + ("x" if found["head"].startswith("*") else "*") * len(secret)
+    filler = "x" if found["head"].startswith("*") else "*"
+    return found["head"] + filler * len(found["secret"].encode("utf-8", "surrogateescape"))

@@ -1,0 +1,158 @@
+"""The corpus against our decoder, and the checks against decoders that are wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_latency_lens.providers import decode
+from llm_latency_lens.providers.redact import redact, safe_prefix
+from llm_latency_lens.record import Record, RequestError, Status
+from llm_latency_lens.testing.conformance import Sample, capture, check_decoder, load_samples
+from llm_latency_lens.timeline import ErrorKind, Stage, Timeline
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("*.jsonl"))
+SAMPLES = [sample for file in FILES for sample in load_samples(file)]
+STREAMS = [sample for sample in SAMPLES if sample.body.lstrip().startswith((b"data:", b":"))]
+
+PLAIN_WORDS = {"400-echo", "413", "503-text", "event-error-text"}
+"""Samples whose error text redaction blanks, because it may be the model's or the user's."""
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_sample_is_decoded_alike_however_it_is_split(sample: Sample) -> None:
+    check_decoder(decode, [sample])
+
+
+def test_corpus_is_documented() -> None:
+    readme = (HERE / "README.md").read_text()
+    assert [file.name for file in FILES if f"`{file.name}`" not in readme] == []
+    assert all(sample.about.endswith(".") for sample in SAMPLES)
+    assert all(len(sample.body) < 1800 for sample in SAMPLES), "checks are quadratic: keep it small"
+    twice = Counter((sample.name, sample.body) for sample in SAMPLES).most_common(1)
+    assert twice[0][1] == 1
+
+
+def told(record: Record, *, message: bool) -> dict[str, Any]:
+    """All of a record but the text."""
+    members = asdict(record)
+    del members["events"]["text"]
+    if not message:
+        del members["error"]["message"]
+    return members
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_redacted_sample_decodes_to_the_same_numbers(sample: Sample) -> None:
+    blanked = redact(sample.body)
+    assert len(blanked) == len(sample.body)
+    assert redact(blanked) == blanked
+    reads = range(1, len(blanked) + 1)
+    before = decode(capture(sample, reads))
+    after = decode(capture(replace(sample, body=blanked), reads))
+    message = sample.name not in PLAIN_WORDS
+    assert told(after, message=message) == told(before, message=message)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+@pytest.mark.parametrize("step", [1, 17])
+def test_redaction_piece_by_piece_equals_that_of_the_whole(sample: Sample, step: int) -> None:
+    out, start = b"", 0
+    for size in range(0, len(sample.body), step):
+        end = safe_prefix(bytearray(sample.body[:size]), start)
+        assert start <= end <= size
+        out += redact(sample.body[start:end])
+        start = end
+    assert out + redact(sample.body[start:]) == redact(sample.body)
+
+
+@given(st.binary(max_size=200), st.booleans(), st.sampled_from([200, 204, 302, 404, 500]))
+def test_noise_is_decoded_without_an_exception(body: bytes, complete: bool, status: int) -> None:
+    sample = Sample("noise", body, status=status)
+    record = decode(capture(sample, (len(body) // 2, len(body)), complete=complete))
+    assert (record.error is None) == (record.status is Status.OK)
+
+
+@given(st.data())
+def test_damaged_streams_are_decoded_without_an_exception(data: st.DataObject) -> None:
+    sample = data.draw(st.sampled_from(STREAMS))
+    body = bytearray(sample.body)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body)))
+        body[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    whole = bytes(body)
+    record = decode(capture(replace(sample, body=whole), (len(whole),)))
+    assert (record.error is None) == (record.status is Status.OK)
+    assert len(redact(whole)) == len(whole)
+
+
+NAMED = {sample.name: sample for sample in SAMPLES}
+GOOD = [NAMED[name] for name in ("plain", "usage-and-no-done", "comments")]
+
+
+def fails(decoder: Any, what: str) -> None:
+    with pytest.raises(AssertionError, match=what):
+        check_decoder(decoder, GOOD)
+
+
+def test_check_finds_a_decoder_that_takes_a_cut_answer_for_a_whole_one() -> None:
+    def trusting(timeline: Timeline) -> Record:
+        record = decode(timeline)
+        record.status, record.error = Status.OK, None
+        return record
+
+    fails(trusting, "plain, cut at 0: .*'failed'.* was expected")
+
+
+def test_check_finds_a_decoder_that_fails_a_whole_answer() -> None:
+    def strict(timeline: Timeline) -> Record:
+        record = decode(timeline)
+        if not timeline.complete:
+            record.status = Status.FAILED
+            record.error = RequestError(ErrorKind.NETWORK, Stage.STREAM, "cut")
+        return record
+
+    fails(strict, r"plain, cut at \d+: .*'ok'.* was expected")
+
+
+def test_check_finds_events_of_the_wrong_read() -> None:
+    def early(timeline: Timeline) -> Record:
+        record = decode(timeline)
+        if len(timeline.at) == 2:
+            record.events.read = type(record.events.read)("q", [0] * len(record.events))
+        return record
+
+    def unstamped(timeline: Timeline) -> Record:
+        record = decode(timeline)
+        record.events.at_ns = type(record.events.at_ns)("q", [1] * len(record.events))
+        return record
+
+    fails(early, "split at 1: reads")
+    fails(unstamped, "byte by byte")
+
+
+def test_check_finds_wrong_text_counts_and_messages() -> None:
+    def cased(timeline: Timeline) -> Record:
+        record = decode(timeline)
+        record.events.text = [text.upper() for text in record.events.text]
+        return record
+
+    def short(timeline: Timeline) -> Record:
+        record = decode(timeline)
+        record.events.text = record.events.text[1:]
+        return record
+
+    fails(cased, "'HI'")
+    fails(short, "columns of unequal length")
+    silent = Sample("silent", b"", outcome=Status.FAILED, error=("protocol", "decode"), says="nope")
+    with pytest.raises(AssertionError, match="silent, byte by byte: it says 'the answer was empty"):
+        check_decoder(decode, [silent])
+    with pytest.raises(AssertionError, match=r"where .*'usage': {'output': 3}"):
+        check_decoder(decode, [replace(GOOD[0], usage={"output": 3})])
