@@ -235,3 +235,12 @@ def test_json_reads_back(make: Make):
     assert decode(out.getvalue()) == make()
     assert out.getvalue().endswith("}\n")
     assert stdlib_json.loads(out.getvalue())["run"]["duration_s"] == 30.2
+
+
+def test_a_reader_that_goes_away_is_the_callers_matter(make: Make):
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        report.text(make(), Closed())

@@ -27,12 +27,19 @@ Part = str | tuple[str, str]
 """Text, or text with a style."""
 
 
+class _Console(Console):
+    """Leaves it to the caller what a reader that went away means."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704  (rich calls this while it handles the exception)
+
+
 class Page:
     """Lines of text on `out`, at most `width` columns; colours where `out` is a terminal that
     shows them and nobody asked for none."""
 
     def __init__(self, out: TextIO, *, color: bool = True) -> None:
-        self._console = Console(
+        self._console = _Console(
             file=out,
             no_color=None if color else True,
             force_terminal=None if color else False,
