@@ -71,7 +71,7 @@ def test_dashes_are_underscores() -> None:
         ("ttft", "fast", "ttft: 'fast' is not a duration"),
         ("stalls", "5%", "stalls: stalls '5%' lack their length"),
         ("freeze", "2s", "freeze: freeze '2s' lacks its event"),
-        ("freeze", "2s@0", "counted from 1"),
+        ("freeze", "2s@0", "1 is the first gap"),
         ("slots", "-1", "slots: '-1' is not a whole number"),
         ("slots", "1.5", "not a whole number"),
         ("reasoning_hidden", "maybe", "'maybe' is none of yes, no"),

@@ -40,7 +40,7 @@ class Stalls:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """In every answer the gap before content event `event` (from 1) grows by `length_ns`.
+    """In every answer the `event`-th gap, before that content event, grows by `length_ns`.
 
     Written `2s@10`.
     """
@@ -52,7 +52,9 @@ class Freeze:
     def parse(cls, text: str) -> Freeze:
         length, at, event = text.partition("@")
         if not at or not event.strip().isdecimal() or int(event) < 1:
-            raise UsageError(f"freeze '{text}' lacks its event: write e.g. 2s@10, counted from 1")
+            raise UsageError(
+                f"freeze '{text}' lacks its event: write e.g. 2s@10 (1 is the first gap)"
+            )
         return cls(parse_duration(length), int(event))
 
     def __str__(self) -> str:
