@@ -1,0 +1,126 @@
+"""Every example in README and docs does what the page says that it can do."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import pytest
+import typer
+from doc_examples import ROOT, Block, Place, blocks, invocations, pages, shorter
+
+from llm_latency_lens.cli.app import build, run
+from llm_latency_lens.cli.config import read_entries
+from llm_latency_lens.cli.options import COMMANDS
+from llm_latency_lens.cli.validation import mistakes
+from llm_latency_lens.cli.world import World
+from llm_latency_lens.errors import RunError
+
+_PATIENCE_S = 60
+_LONG = ("latency-lens demo", "latency-lens calibrate")
+_PARSED = "the command line was understood"
+
+
+@pytest.mark.parametrize("page", pages())
+def test_examples(page: str, place: Place) -> None:
+    with _servers() as serve:
+        for block in blocks(page):
+            if block.file_name:
+                _check_settings(block, place)
+            elif block.language == "python":
+                _run_python(block, place)
+            for command in block.commands:
+                if not block.run or command.startswith(_LONG):
+                    _parse(block, command)
+                elif command.startswith("latency-lens sim"):
+                    serve(command, place)
+                else:
+                    _run_shell(block, command, place)
+
+
+def _check_settings(block: Block, place: Place) -> None:
+    """A configuration file must be one without a mistake."""
+    assert block.file_name is not None
+    file = place.folder / block.file_name
+    file.write_text(block.text)
+    entries = read_entries(str(file), COMMANDS)
+    assert not mistakes(entries, str(block), place.environment)
+
+
+def _run_python(block: Block, place: Place) -> None:
+    code = shorter(block.text, place.base_url)
+    _run([sys.executable, "-c", code], block, place)
+
+
+def _run_shell(block: Block, command: str, place: Place) -> None:
+    _run(["bash", "-euc", shorter(command, place.base_url)], block, place)
+
+
+def _run(command: list[str], block: Block, place: Place) -> None:
+    ran = subprocess.run(
+        command,
+        cwd=place.folder,
+        env=place.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_PATIENCE_S,
+    )
+    assert ran.returncode == 0, f"{block}: {command[-1]}\n{ran.stdout}{ran.stderr}"
+
+
+def _parse(block: Block, command: str) -> None:
+    """Nothing is sent: the flags must exist, and the values fit."""
+    for arguments in invocations(command):
+        verb = arguments[0]
+        if verb in ("profile", "benchmark", "demo") and "--config" not in arguments:
+            err = io.StringIO()
+            world = World(
+                out=io.StringIO(), err=err, environ={}, lens=_understood, simulator=_understood
+            )
+            run([word for word in arguments if not word.startswith("tokenizer")], world)
+            told = err.getvalue()
+            missing_file = "no tokenizer at" in told or "prompt file" in told
+            assert _PARSED in told or missing_file, f"{block}: {command}\n{told}"
+        else:
+            group: Any = typer.main.get_command(build(verb))
+            group.commands[verb].make_context(verb, arguments[1:])
+    words = command.split()
+    if words[0] == "make":
+        assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text(), f"{block}: no {command}"
+
+
+def _understood(**_: object) -> NoReturn:
+    raise RunError(_PARSED)
+
+
+@contextmanager
+def _servers() -> Iterator[Any]:
+    """Starts `latency-lens sim` commands; they run until the page is done, and end in peace."""
+    started: list[subprocess.Popen[str]] = []
+
+    def serve(command: str, place: Place) -> None:
+        port = "" if "--unix-socket" in command else " --port 0"
+        process = subprocess.Popen(
+            ["bash", "-euc", f"exec {command}{port}"],
+            cwd=place.folder,
+            env=place.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert "is served at" in process.stdout.readline(), command
+
+    try:
+        yield serve
+    finally:
+        for process in started:
+            process.terminate()
+            _, err = process.communicate(timeout=_PATIENCE_S)
+            assert (process.returncode, err) == (0, "")
