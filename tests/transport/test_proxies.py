@@ -24,7 +24,7 @@ from scripted import (
     transport,
     turns,
 )
-from test_tls import ca_file, secured, server_context
+from test_tls_sessions import ca_file, secured, server_context
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.testing.clock import FakeClock
