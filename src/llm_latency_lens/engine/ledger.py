@@ -85,8 +85,10 @@ class Ledger:
 
 
 def _remaining_s(plan: Plan, elapsed_s: float, done: int) -> float | None:
+    """Until the duration has passed or the requests are done, whichever comes first."""
+    ends = []
     if plan.duration_ns is not None:
-        return max(0.0, plan.duration_ns / SECOND_NS - elapsed_s)
-    if plan.requests is None or not done:
-        return None
-    return max(0.0, elapsed_s / done * (plan.requests - done))
+        ends.append(plan.duration_ns / SECOND_NS - elapsed_s)
+    if plan.requests is not None and done:
+        ends.append(elapsed_s / done * (plan.requests - done))
+    return max(0.0, min(ends)) if ends else None

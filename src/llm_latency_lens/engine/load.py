@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 from ..clock import SECOND_NS
 from ..errors import UsageError
 from ..metrics.context import Context
+from ..metrics.objectives import parse_objective
 from ..record import Decoder
 from ..schedule import Schedule
 from ..schedule.arrivals import constant, poisson
@@ -29,7 +31,8 @@ class Load(TypedDict, total=False):
     process seeded by `seed`; `max_concurrency` bounds how many are under way, and waiting for a
     free place is send lag. `warmup` requests come first and are in no figure. `connections` are
     opened before the clock starts ("warm", the default) or for each request ("cold"). `retries`
-    are counted apart and never part of a latency. `grace_s` is what running requests have left
+    are counted apart and never part of a latency. `objectives` ("ttft_ms<800") give the goodput: the
+    requests that met every one. `grace_s` is what running requests have left
     after an interrupt.
     """
 
@@ -44,6 +47,7 @@ class Load(TypedDict, total=False):
     connections: Connections
     retries: int
     grace_s: float
+    objectives: Sequence[str]
 
 
 def check(load: Load) -> None:
@@ -65,6 +69,8 @@ def check(load: Load) -> None:
             "rate and concurrency exclude each other: a rate plans arrivals (bounded by "
             "max-concurrency), concurrency keeps so many requests under way"
         )
+    for text in load.get("objectives", ()):
+        parse_objective(text)
     if load.get("rate") is None and load.get("max_concurrency") is not None:
         raise UsageError("max-concurrency goes with a rate; a closed loop takes concurrency")
 
@@ -96,6 +102,7 @@ def make_plan(
     context.concurrency = concurrency
     context.planned = requests
     context.offered_rate = rate
+    context.objectives = tuple(load.get("objectives", ()))
     context.warmup = load.get("warmup", 0)
     context.seed = load.get("seed", 0)
     return Plan(

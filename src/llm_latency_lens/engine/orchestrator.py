@@ -23,6 +23,7 @@ from .ledger import Ledger
 from .plan import Outcome, Plan, Progress, Sink, Transport
 from .scrub import scrub
 from .vitals import BEAT_NS, Vitals
+from .watch import FirstTokenWatch
 
 _SWEEP_BEATS = 10
 _FLUSH_BEATS = 5
@@ -36,6 +37,7 @@ _RETRYABLE = {
 }
 _BACKOFF_NS = SECOND_NS // 2
 _BACKOFF_MAX_NS = 60 * SECOND_NS
+_BACKOFF_DOUBLES = 7
 
 _Slots = asyncio.Semaphore | contextlib.nullcontext[None]
 
@@ -61,7 +63,7 @@ class Engine:
         self._on_beat = on_beat
         self._indices = itertools.count(plan.first_index)
         self._ledger = Ledger(plan.decode)
-        self._vitals = Vitals(clock)
+        self._vitals: Vitals
         self._sources: set[ClockSource] = set()
         self._in_flight: dict[int, Timeline] = {}
         self._began_ns = clock.monotonic_ns()
@@ -104,28 +106,25 @@ class Engine:
 
     async def run(self) -> Outcome:
         """Carry out the plan; what was measured is in the sink, however it ends."""
-        heart = asyncio.create_task(self._beat())
-        collecting = gc.isenabled()
-        if collecting:
-            gc.collect()
-            gc.freeze()
-            gc.disable()
-        try:
-            await self._warm_up()
-            self._began_ns = self._clock.monotonic_ns()
-            await (self._closed_loop() if self._plan.schedule is None else self._open_loop())
-        finally:
-            self._cancel_all()
-            await self._idle.wait()
-            await _cancelled(heart)
-            if collecting:
-                gc.enable()
-                gc.unfreeze()
-        return self._outcome(collecting)
+        with _no_collection():
+            self._vitals = Vitals(self._clock)
+            heart = asyncio.create_task(self._beat())
+            heart.add_done_callback(self._ended)
+            try:
+                await self._warm_up()
+                self._began_ns = self._clock.monotonic_ns()
+                await (self._closed_loop() if self._plan.schedule is None else self._open_loop())
+            finally:
+                self._cancel_all()
+                await self._idle.wait()
+                await _cancelled(heart)
+        return self._outcome()
 
-    def _outcome(self, collecting: bool) -> Outcome:
+    def _outcome(self) -> Outcome:
+        if self._bug:
+            raise self._bug
         health = self._vitals.finish()
-        health.gc_disabled = collecting
+        health.gc_disabled = True
         health.progress_decode_ms = self._ledger.decode_ms
         if self._sources:
             health.clock_source = "mixed" if len(self._sources) > 1 else self._sources.pop()
@@ -171,11 +170,11 @@ class Engine:
             planned_ns = self._began_ns + offset
             if not await self._sleep_until(planned_ns):
                 break
+            self._ledger.unsent += 1
             self._spawn(self._arrival(request, planned_ns, slots))
         await self._drain()
 
     async def _arrival(self, request: Request, planned_ns: int, slots: _Slots) -> None:
-        self._ledger.unsent += 1
         async with slots:
             if self._stopping.is_set():
                 return
@@ -213,48 +212,36 @@ class Engine:
     async def _send(self, request: Request, timeline: Timeline) -> None:
         self._in_flight[id(timeline)] = timeline
         self._sink.open(timeline)
-        watch = self._watch_first_token(timeline)
+        task, watch = _current_task(), None
+        if limit_s := self._plan.first_token_s:
+            watch = FirstTokenWatch(task, timeline, limit_s, self._plan.decode, self._clock)
         try:
             await self._transport.send(request, timeline)
         except asyncio.CancelledError:
             timeline.fail(ErrorKind.CANCELLED, Stage.WAIT, "cancelled")
             # The watch on the first token cancels too; that is a failure like any other.
-            if timeline.failure and timeline.failure.kind is ErrorKind.TIMEOUT:
-                _current_task().uncancel()
-            else:
+            if not (watch and watch.fired and task.uncancel() == 0):
                 self._ledger.cancelled += not timeline.warmup and timeline.attempt == 0
                 raise
         finally:
             if watch:
-                watch.cancel()
+                watch.stop()
             del self._in_flight[id(timeline)]
-            self._sources.add(timeline.clock_source)
+            if timeline.first_byte_ns is not None:
+                self._sources.add(timeline.clock_source)
             self._vitals.health.reads += len(timeline.at)
             scrub(timeline, self._plan.secrets)
             self._sink.close(timeline)
 
-    def _watch_first_token(self, timeline: Timeline) -> asyncio.TimerHandle | None:
-        """Only a decoder knows a first token, so its limit is watched here, once a request."""
-        limit = self._plan.first_token_s
-        if limit is None:
-            return None
-        task = _current_task()
-
-        def check() -> None:
-            if self._plan.decode(timeline).first_token_ns is None:
-                stage = Stage.STREAM if timeline.at else Stage.WAIT
-                timeline.fail(ErrorKind.TIMEOUT, stage, f"no first token within {limit:g} s")
-                task.cancel()
-
-        return asyncio.get_running_loop().call_later(limit, check)
-
     def _backoff_ns(self, timeline: Timeline) -> int | None:
         """How long to wait before the next attempt; None when there is nothing to retry."""
+        if timeline.failure is None and timeline.status == 200:
+            return None  # not decoded: others are being measured
         error = self._plan.decode(timeline).error
         if error is None or error.kind not in _RETRYABLE:
             return None
-        wait = _BACKOFF_NS << timeline.attempt
-        with contextlib.suppress(ValueError):
+        wait = _BACKOFF_NS << min(timeline.attempt, _BACKOFF_DOUBLES)
+        with contextlib.suppress(ValueError, OverflowError):
             asked_s = float(dict(timeline.headers).get("retry-after", ""))
             wait = max(wait, int(asked_s * SECOND_NS))
         return min(wait, _BACKOFF_MAX_NS)
@@ -266,7 +253,7 @@ class Engine:
             await self._clock.sleep(BEAT_NS)
             self._vitals.beat()
             # A slice at a time: each request is visited every half second, no beat is long.
-            self._sweep(self.in_flight[beat % _SWEEP_BEATS :: _SWEEP_BEATS])
+            self._sweep(beat % _SWEEP_BEATS)
             if beat % _SAMPLE_BEATS == 0:
                 self._ledger.decode_sample()
             if beat % _FLUSH_BEATS == 0:
@@ -277,7 +264,12 @@ class Engine:
             if self._on_beat:
                 self._on_beat(self)
 
-    def _sweep(self, timelines: list[Timeline]) -> None:
+    def _sweep(self, share: int) -> None:
+        timelines = [
+            timeline
+            for timeline in self._in_flight.values()
+            if timeline.index % _SWEEP_BEATS == share
+        ]
         for timeline in timelines:
             scrub(timeline, self._plan.secrets)
         self._sink.sweep(timelines)
@@ -293,9 +285,10 @@ class Engine:
         # In slices: cheaper than a race with the event, and an arrival's own path stays short.
         while not self._stopping.is_set():
             delay = due_ns - self._clock.monotonic_ns()
-            if delay <= 0:
-                return True
+            # Also when it is late: otherwise a rate that is too high would never let one start.
             await self._clock.sleep(min(delay, BEAT_NS))
+            if delay <= BEAT_NS:
+                return not self._stopping.is_set()
         return False
 
     def _stop(self) -> None:
@@ -345,11 +338,30 @@ async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            await _cancelled(task)
+        await _cancelled(*tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
-async def _cancelled(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel and wait. Awaiting a task itself would take its cancellation for one of ours."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's garbage collector, which would stop the reading for milliseconds."""
+    collecting = gc.isenabled()
+    if collecting:
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+            gc.unfreeze()
