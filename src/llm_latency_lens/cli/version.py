@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import socket
-from importlib.util import find_spec
 
 from .._version import __version__
 from .options import Shape
@@ -23,7 +22,6 @@ def version(call: Call, *, shape: Shape) -> int:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "clock_source": "kernel" if kernel_stamps() else "user",
-        "uvloop": find_spec("uvloop") is not None,
     }
     if shape.json:
         call.world.out.write(json.dumps(facts, indent=2) + "\n")
@@ -35,8 +33,7 @@ def version(call: Call, *, shape: Shape) -> int:
     call.world.out.write(
         f"latency-lens {__version__}\n"
         f"Python {facts['python']} on {facts['platform']}\n"
-        f"Stamps are made {stamps[str(facts['clock_source'])]}\n"
-        f"uvloop is {'installed' if facts['uvloop'] else 'not installed'}\n"
+        f"Stamps are made {stamps[facts['clock_source']]}\n"
     )
     return 0
 
