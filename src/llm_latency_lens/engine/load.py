@@ -31,9 +31,9 @@ class Load(TypedDict, total=False):
     process seeded by `seed`; `max_concurrency` bounds how many are under way, and waiting for a
     free place is send lag. `warmup` requests come first and are in no figure. `connections` are
     opened before the clock starts ("warm", the default) or for each request ("cold"). `retries`
-    are counted apart and never part of a latency. `objectives` ("ttft_ms<800") give the goodput: the
-    requests that met every one. `grace_s` is what running requests have left
-    after an interrupt.
+    are counted apart and never part of a latency. `objectives` ("ttft_ms<800") give the goodput,
+    the requests that met every one. `grace_s` is what running requests have left after an
+    interrupt.
     """
 
     requests: int | None

@@ -127,7 +127,6 @@ class Columns:
         }
     )
     lengths: Lengths = field(default_factory=Lengths)
-    fresh_connections: int = 0
     warmup: int = 0
     all_events: int = 0
     """Content events of all records, the warm-up's and the retries' too."""
@@ -187,7 +186,6 @@ class Columns:
         self.gaps_ns.extend(events.gaps_ns())
         self.late_events += record.late_events
         self.coalesced_events += record.coalesced_events
-        self.fresh_connections += not record.connection.reused
         self.token_sources[record.tokens_source] += 1
         self.tokens["input"].add(usage.input)
         self.tokens["output"].add(usage.output)

@@ -68,6 +68,8 @@ class Context:
     offered_rate: float | None = None
     """Open loop: arrivals per second that were asked for."""
     max_tokens: int | None = None
+    objectives: tuple[str, ...] = ()
+    """Limits that every request should meet, as `objectives.parse_objective` reads them."""
     warmup: int = 0
     """Requests sent first and left out of every figure."""
     interrupted: bool = False

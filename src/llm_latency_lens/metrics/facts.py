@@ -19,8 +19,6 @@ class Facts:
     context: Context
     load: Load
     lengths: Lengths
-    fresh_connections: int
-    """Answers whose request opened a connection of its own."""
     unknown_tokens: int
     """Answers of which nobody counted the output tokens."""
     trend: float

@@ -42,7 +42,6 @@ Code = Literal[
     "tokens_unknown",
     "tokens_mixed",
     "tokens_implausible",
-    "cold_connections",
     "tool_lag",
     "merged_events",
     "user_stamps",
@@ -186,6 +185,15 @@ class Throughput(Struct, kw_only=True, frozen=True):
     achieved_rate: float | UnsetType = UNSET
 
 
+class Goodput(Struct, kw_only=True, frozen=True):
+    """Requests that met every objective; one that failed missed them."""
+
+    objectives: list[str]
+    met: int
+    share: float | None
+    requests_per_second: float | None
+
+
 class Tokens(Struct, kw_only=True, frozen=True):
     """Sums over the requests that succeeded; null is unknown, never zero."""
 
@@ -278,6 +286,7 @@ class Result(Struct, kw_only=True, frozen=True):
     metrics: Metrics
     error_rate: float | None
     throughput: Throughput
+    goodput: Goodput | UnsetType = UNSET
     tokens: Tokens
     stalls: Stalls
     pseudo_streaming: PseudoStreaming

@@ -180,22 +180,6 @@ def plausible_tokens(facts: Facts) -> Iterator[Reason]:
         )
 
 
-def connections(facts: Facts) -> Iterator[Reason]:
-    fresh, ok = facts.fresh_connections, facts.result.requests.ok
-    if 0 < fresh < ok and not facts.result.requests.warmup:
-        yield Reason(
-            code="cold_connections",
-            severity="note",
-            message=(
-                f"{some(fresh, ok, 'answers')} came over a connection that was new, the others over"
-                " one in use, and nothing was sent before to warm up."
-            ),
-            advice="Add --warmup, or compare with cold_ttft_ms apart.",
-            metric="ttft_ms",
-            value=fresh / ok,
-        )
-
-
 RULES: tuple[Rule, ...] = (
     samples,
     correlated,
@@ -204,5 +188,4 @@ RULES: tuple[Rule, ...] = (
     pseudo_streaming,
     tokens,
     plausible_tokens,
-    connections,
 )

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ..record import Record, Status
 from .columns import ANSWER, FIGURES, ROW, Columns
@@ -26,10 +26,12 @@ from .facts import Facts
 from .figures import of_figures, of_itl
 from .intervals import Floats
 from .load import Load, lateness, measure_load, trend
+from .objectives import parse_objective
 from .result import (
     SCHEMA,
     Clock,
     ErrorExample,
+    Goodput,
     Instrument,
     Metrics,
     Requests,
@@ -71,7 +73,6 @@ class Summarizer:
             context=context,
             load=sample.load,
             lengths=columns.lengths,
-            fresh_connections=columns.fresh_connections,
             unknown_tokens=columns.tokens["output"].unknown,
             trend=trend(_first_seen(sample.figures)),
         )
@@ -122,6 +123,7 @@ def _unjudged(columns: Columns, context: Context, sample: _Sample) -> Result:
         metrics=Metrics(**summaries),
         error_rate=_ratio(requests.failed, requests.ok + requests.failed),
         throughput=_throughput(context, sample.load, requests, tokens),
+        goodput=_goodput(context, sample, requests),
         tokens=tokens,
         stalls=stalls,
         pseudo_streaming=pseudo_streaming,
@@ -250,6 +252,22 @@ def _throughput(context: Context, load: Load, requests: Requests, tokens: Tokens
         total_tokens_per_second=_ratio(total, window_s),
         offered_rate=UNSET if offered is None else offered,
         achieved_rate=UNSET if load.achieved_rate is None else load.achieved_rate,
+    )
+
+
+def _goodput(context: Context, sample: _Sample, requests: Requests) -> Goodput | UnsetType:
+    if not context.objectives:
+        return UNSET
+    names = list(FIGURES)
+    limits = [parse_objective(text) for text in context.objectives]
+    met = sum(
+        all(limit.met(row[names.index(limit.metric)]) for limit in limits) for row in sample.figures
+    )
+    return Goodput(
+        objectives=list(context.objectives),
+        met=met,
+        share=_ratio(met, requests.ok + requests.failed),
+        requests_per_second=_ratio(met, sample.load.window_s),
     )
 
 
