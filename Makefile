@@ -23,7 +23,7 @@ demo: $(VENV)/.core  ## the main job, on the simulated provider
 	$(BIN)/latency-lens demo
 
 test: $(VENV)/.dev  ## everything that needs no server
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 -rs --cov --cov-report=term
 
 test-real: $(VENV)/.dev  ## real servers, installed here first
 	$(BIN)/python tests/real/install.py
@@ -39,7 +39,7 @@ bench: $(VENV)/.dev  ## speed, memory and truth, as ratios
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.docs  ## the site, into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) site dist build .coverage* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-real site dist build .coverage* .pytest_cache .mypy_cache .ruff_cache

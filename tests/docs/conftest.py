@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doc_examples import Place
+from doc_examples import ROOT, Place, shorter
 
 from llm_latency_lens import Lens
 from llm_latency_lens.testing.config import SimConfig
@@ -28,8 +28,9 @@ def place(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A folder with prompts in it, and a run that was made before."""
     home = tmp_path / "home"
     monkeypatch.setenv("LATENCY_LENS_HOME", str(home))
+    for file in (ROOT / "examples").iterdir():
+        (tmp_path / file.name).write_text(shorter(file.read_text(), model))
     (tmp_path / "prompts.txt").write_text("Say hello\nSay goodbye\n")
-    (tmp_path / "prompts.jsonl").write_text('{"prompt": "Say hello"}\n')
     Lens(model="sim", base_url=model, api_key="none").benchmark("Hi", requests=2)
     environment = {
         **os.environ,

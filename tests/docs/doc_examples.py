@@ -65,7 +65,8 @@ class Place:
 
 def pages() -> list[str]:
     """Every page with examples, as paths from the root."""
-    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    named = ("README.md", "CONTRIBUTING.md", "examples/README.md")
+    found = [*(ROOT / name for name in named), *(ROOT / "docs").rglob("*.md")]
     return sorted(str(path.relative_to(ROOT)) for path in found if "```" in path.read_text())
 
 
@@ -84,6 +85,7 @@ def shorter(text: str, base_url: str) -> str:
     """The example with the simulator's address, and with a load that a test has time for."""
     text = re.sub(r"http://(localhost|127\.0\.0\.1):\d+/v1", base_url, text)
     text = re.sub(r"--duration \S+", "--duration 0.2s", text)
+    text = re.sub(r'duration = "\S+"', 'duration = "0.2s"', text)
     text = re.sub(r"--rate \S+", "--rate 100", text)
     text = re.sub(r"--streams \S+", "--streams 1", text)
     text = re.sub(r"\brate=\d+", "rate=100", text)
