@@ -12,7 +12,7 @@ from metrics_records import MS, answer, clean, context, failed, open_loop, reaso
 from llm_latency_lens.metrics.context import Context, Health
 from llm_latency_lens.metrics.result import Result
 from llm_latency_lens.record import Events, Record, Status, Usage
-from llm_latency_lens.timeline import Connection, ErrorKind, Stage
+from llm_latency_lens.timeline import ErrorKind, Stage
 
 
 def test_an_ordinary_run_is_valid() -> None:
