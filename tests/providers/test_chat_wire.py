@@ -121,6 +121,19 @@ def test_odd_counts() -> None:
     assert (chunk.x_groq.usage, chunk.x_groq.error) == (None, "5")
 
 
+def test_the_second_road_reads_what_the_first_does() -> None:
+    delta = {
+        "content": [{"type": "text", "text": "a"}],
+        "reasoning_details": [{"text": "r"}, {"summary": 3}, {"summary": "s"}],
+        "tool_calls": [{"function": "f"}, {"function": {"arguments": [1, {"x": "y"}]}}],
+    }
+    chunk = read(json.dumps({"choices": [{"delta": delta}]}).encode())
+    assert chunk is not None
+    assert chunk.choices is not None
+    assert chunk.choices[0].delta is not None
+    assert chunk.choices[0].delta.carried() == (EventKind.TEXT, 'rsa[1,{"x":"y"}]')
+
+
 def test_delta_without_anything_is_empty() -> None:
     assert Delta().carried() is None
     assert Delta().thought() == ""

@@ -176,6 +176,12 @@ def test_times_that_the_server_tells() -> None:
     assert "set-cookie" not in record.headers
 
 
+def test_times_that_cannot_be_are_dropped() -> None:
+    timings = {"a_ms": 10**400, "b_ms": float("nan"), "c_ms": -1, "d_ms": 3}
+    record = decode(captured((1, say("a") + event(finish="stop", timings=timings) + DONE)))
+    assert record.hints_ms == {"d_ms": 3.0}
+
+
 def test_groq_usage_stands_in_where_there_is_no_other() -> None:
     both = event(
         finish="stop", usage={"completion_tokens": 3}, x_groq={"usage": {"completion_tokens": 4}}

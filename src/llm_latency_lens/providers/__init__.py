@@ -6,7 +6,6 @@ in the group `llm_latency_lens.providers`, named like the provider and leading t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -106,8 +105,10 @@ def get(name: str) -> Provider:
     for point in added:
         if point.name == name:
             return _load(name, point.load)
+    from difflib import get_close_matches
+
     known = sorted({*PROVIDERS, *added.names})
-    close = difflib.get_close_matches(name.lower(), known)
+    close = get_close_matches(name.lower(), known)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise UsageError(f"no provider named '{name}': {hint}known are {', '.join(known)}")
 

@@ -6,12 +6,11 @@ import re
 from array import array
 from collections.abc import Iterable
 
-from ..clock import MS_NS
 from ..record import EventKind, Events, Record, RequestError, Status
 from ..timeline import ErrorKind, Stage, Timeline
 from .errors_map import Complaint, kind_of_status, read_complaint
 
-LATE_NS = MS_NS
+LATE_NS = 1_000_000
 """A read later than this counts as late: see `Record.late_events`."""
 
 # What a provider's response headers may leave in a result: who served it, how long it says that

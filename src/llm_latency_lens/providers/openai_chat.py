@@ -36,6 +36,7 @@ _BROKEN_OFF = {
     ),
 }
 _CHECK = "check --base-url"
+_DAY_MS = 86_400_000
 
 
 # -- request ---------------------------------------------------------------------------------
@@ -382,7 +383,7 @@ def _timings(timings: dict[str, Any]) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in timings.items()
-        if name.endswith("_ms") and isinstance(value, int | float)
+        if name.endswith("_ms") and isinstance(value, int | float) and 0 <= value < _DAY_MS
     }
 
 
