@@ -282,6 +282,22 @@ def test_redirects_name_where_they_lead() -> None:
     assert record.error.message == "HTTP 307: a redirect, which is not followed; check --base-url"
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"detail":"Not Found"}', "Not Found; check --base-url"),
+        (b"404 page not found", "404 page not found; check --base-url"),
+        (b"", "HTTP 404, no message; check --base-url"),
+        (b'{"error":{"message":"model \'m\' not found"}}', "model 'm' not found"),
+    ],
+)
+def test_a_path_that_is_not_there_may_be_a_wrong_address(body: bytes, message: str) -> None:
+    record = decode(captured((1, body), status=404))
+    assert verdict(record) == ("bad_request", "wait")
+    assert record.error is not None
+    assert record.error.message == message
+
+
 def test_untyped_bodies_are_described_without_being_quoted() -> None:
     record = decode(captured((1, b"what the model said"), headers=()))
     assert record.error is not None
@@ -291,6 +307,7 @@ def test_untyped_bodies_are_described_without_being_quoted() -> None:
     record = decode(captured((1, b"<p>what the model said"), headers=()))
     assert record.error is not None
     assert record.error.message == "an HTML page came instead of an answer; check --base-url"
+    assert record.stream is True
 
 
 def test_error_messages_never_hold_a_key() -> None:

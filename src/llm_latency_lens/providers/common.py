@@ -87,6 +87,8 @@ def complain(record: Record, complaint: Complaint, http_status: int, *, inside: 
     stage = Stage.STREAM if inside else Stage.WAIT
     silent = "an error event without a message" if inside else f"HTTP {http_status}, no message"
     message = complaint.message or silent
+    if http_status == 404 and "model" not in message.lower():  # more likely the path is wrong
+        message += "; check --base-url"
     fail(record, RequestError(kind, stage, message, http_status, complaint.provider_code))
 
 

@@ -124,8 +124,8 @@ def decode(timeline: Timeline) -> Record:
     if _is_stream(body, timeline):
         answer.stream(body, timeline)
     else:
-        record.stream = False
         answer.document(body, timeline)
+        record.stream = timeline.stream and not answer.chunks
     answer.settle(record, timeline)
     return record
 
