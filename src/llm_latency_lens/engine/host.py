@@ -37,5 +37,11 @@ def describe_clock(clock: Clock) -> dict[str, Any]:
 
 def public_url(url: str) -> str:
     """The URL without user, password and query, which can hold keys."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(not a URL)"
+    host = parts.netloc.rpartition("@")[2]
+    if not host:  # without its //, everything is path
+        return url.partition("?")[0].rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

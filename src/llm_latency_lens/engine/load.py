@@ -13,6 +13,7 @@ from ..metrics.objectives import parse_objective
 from ..record import Decoder
 from ..schedule import Schedule
 from ..schedule.arrivals import constant, poisson
+from ..store.frames import MAX_ATTEMPT
 from ..workload import Workload
 from .plan import Plan
 
@@ -64,6 +65,8 @@ def check(load: Load) -> None:
         value = load.get(name)
         if isinstance(value, float | int) and not (math.isfinite(value) and value >= 0):
             raise UsageError(f"{name.removesuffix('_s')} is {value:g}: it cannot be negative")
+    if load.get("retries", 0) > MAX_ATTEMPT:
+        raise UsageError(f"retries is {load['retries']}: it cannot be above {MAX_ATTEMPT}")
     if load.get("rate") is not None and load.get("concurrency") is not None:
         raise UsageError(
             "rate and concurrency exclude each other: a rate plans arrivals (bounded by "

@@ -25,6 +25,7 @@ from typing import IO, Any
 import msgspec
 
 from ..errors import StoreError
+from ..record import Record
 from ..timeline import Connection, ErrorKind, Failure, Stage, Timeline
 
 VERSION = 1
@@ -61,9 +62,12 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
 
 
-def key(timeline: Timeline) -> int:
-    """What a request's frames share: unique for each attempt of each request."""
-    return timeline.index << 8 | timeline.attempt
+MAX_ATTEMPT = 255
+
+
+def key(request: Timeline | Record) -> int:
+    """What a request's frames share: unique for each of its attempts up to MAX_ATTEMPT."""
+    return request.index << 8 | request.attempt
 
 
 def _frame(kind: bytes, payload: bytes) -> bytes:

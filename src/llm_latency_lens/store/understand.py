@@ -23,7 +23,7 @@ def records(
     """Every request of the run. `unsaved` timelines stand in for what the disk did not take."""
     instead = {key(timeline): timeline for timeline in unsaved}
     for record in run.records():
-        if (record.index << 8 | record.attempt) not in instead:
+        if key(record) not in instead:
             yield _counted(record, count_tokens)
     for timeline in instead.values():
         yield _counted(decode(timeline), count_tokens)
