@@ -148,3 +148,15 @@ def test_prompts_from_standard_input(shell: Shell, told: dict[str, Any], tmp_pat
     with (tmp_path / "in").open("rb") as shell.world.stdin:
         shell("benchmark", "m", "--prompt-file", "-")
     assert told["prompts"] == [Prompt.of("one"), Prompt.of("two")]
+
+
+def test_objectives_reach_the_library(shell: Shell, told: dict[str, Any]):
+    limits = ["--objective", "ttft_ms<800", "--objective", " e2e_ms < 2s"]
+    shell("benchmark", "openai/m", "hi", "--base-url", "http://h/v1", "--api-key", "none", *limits)
+    assert told["objectives"] == ("ttft_ms<800", "e2e_ms < 2s")
+
+
+def test_an_objective_that_is_none_is_named(shell: Shell):
+    done = shell("benchmark", "openai/m", "hi", "--objective", "itl_ms<9")
+    assert done.code == 2
+    assert "--objective 'itl_ms<9' is no objective: one request has no itl_ms" in done.err

@@ -83,6 +83,7 @@ def load_settings(load: Load) -> dict[str, Any]:
         "connections": load.connections,
         "retries": load.retries,
         "grace_s": load.grace,
+        "objectives": load.objective or None,
     }
     return {name: value for name, value in chosen.items() if value is not None}
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..metrics.objectives import parse_objective
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
@@ -155,6 +156,20 @@ def headers() -> Kind:
     items = {"type": "string"}
     schema = {"type": ["object", "array", "string"], "items": items, "additionalProperties": items}
     return Kind("'NAME: VALUE'", read, schema, many=True)
+
+
+def objectives() -> Kind:
+    """Limits that a request meets or misses, several of them."""
+
+    def read(value: object) -> tuple[str, ...]:
+        texts = value if isinstance(value, list | tuple) else str(value).splitlines()
+        try:
+            return tuple(parse_objective(str(text)).text for text in texts)
+        except UsageError as error:
+            raise UnfitError(str(error)) from None
+
+    schema = {"type": ["array", "string"], "items": {"type": "string"}}
+    return Kind("METRIC<LIMIT", read, schema, many=True)
 
 
 def parsed(parse: Callable[[str], object]) -> Kind:

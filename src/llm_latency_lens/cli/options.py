@@ -11,7 +11,19 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import UsageError
-from .kinds import choice, headers, json_object, number, parsed, span, switch, text, whole, wholes
+from .kinds import (
+    choice,
+    headers,
+    json_object,
+    number,
+    objectives,
+    parsed,
+    span,
+    switch,
+    text,
+    whole,
+    wholes,
+)
 from .settings import setting
 
 DEFAULT_REQUESTS = 100
@@ -173,6 +185,12 @@ class Load:
         0,
         "Send a failed request again; counted, never part of a latency.",
         shown_default="0",
+    )
+    objective: tuple[str, ...] = setting(
+        objectives(),
+        (),
+        "A limit for each request, such as 'ttft_ms<800'; the requests a second that keep all are"
+        " the goodput. May be repeated.",
     )
     grace: float = setting(
         span(zero=True),

@@ -63,10 +63,11 @@ def _show(found: Profile, outputs: Outputs, screen: Screen, world: World) -> int
     write_records([found.record], outputs, world.out)
     if prints_table(outputs.output, outputs.records):
         _draw(found, screen, world)
-    elif found.record.error is not None:
+    if found.record.status is Status.CANCELLED:
+        return 130
+    if found.record.error is not None:
         raise RunError(f"the request failed: {failure(found.record.error)}")
-    codes = {Status.OK: 0, Status.FAILED: 3, Status.CANCELLED: 130}
-    return codes[found.record.status]
+    return 0
 
 
 def _draw(found: Profile, screen: Screen, world: World) -> None:

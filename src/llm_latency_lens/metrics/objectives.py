@@ -51,11 +51,11 @@ def parse_objective(text: str) -> Objective:
     """Raises UsageError for what is no limit on a request."""
     found = _GRAMMAR.fullmatch(text)
     if found is None:
-        raise UsageError(f"objective {text!r}: write a metric, < or >, and a limit: ttft_ms<800")
+        raise UsageError(f"{text!r} is no objective: write a metric, < or >, and a limit: ttft_ms<800")
     metric, unit = found["metric"], found["unit"]
     if metric not in METRICS:
-        raise UsageError(f"objective {text!r}: one request has no {metric}; {', '.join(METRICS)}")
+        raise UsageError(f"{text!r} is no objective: one request has no {metric}; {', '.join(METRICS)}")
     if unit and not metric.endswith("_ms"):
-        raise UsageError(f"objective {text!r}: {metric} is no time and takes no unit")
+        raise UsageError(f"{text!r} is no objective: {metric} is no time and takes no unit")
     limit = float(found["limit"]) * _MS[unit or "ms"]
     return Objective(text.strip(), metric, found["sign"], limit)

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from msgspec import UNSET
 
-from ..metrics.result import Reason, Result, Summary
+from ..metrics.result import Goodput, Reason, Result, Summary
 from .figures import count, fixed, milliseconds, percent, places, seconds, short
 from .page import Page
 
@@ -121,6 +121,8 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
         recovered = count(result.retries.recovered, "request")
         yield "retries", f"{retries:,} sent, {recovered} recovered; in no figure above"
     yield "rate", _rate(result)
+    if result.goodput is not UNSET:
+        yield "goodput", _goodput(result.goodput)
     yield "tokens", _tokens(result)
     yield "stalls", _stalls(result)
     pseudo = result.pseudo_streaming
@@ -154,6 +156,14 @@ def _rate(result: Result) -> str:
     if work.requests_per_second is None:
         return "unknown"
     return f"{short(work.requests_per_second)} requests a second"
+
+
+def _goodput(goodput: Goodput) -> str:
+    rate, share = goodput.requests_per_second, goodput.share
+    if rate is None or share is None:
+        return "unknown"
+    limits = " and ".join(goodput.objectives)
+    return f"{short(rate)} requests a second, {percent(share)} of all, kept {limits}"
 
 
 def _tokens(result: Result) -> str:

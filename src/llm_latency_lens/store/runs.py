@@ -19,7 +19,7 @@ from typing import Literal
 import msgspec
 import platformdirs
 
-from ..errors import StoreError
+from ..errors import StoreError, UsageError
 from ..metrics.context import Context
 from ..metrics.lines import Line, from_line, to_line
 from ..providers import decode
@@ -139,7 +139,10 @@ def _read_records(path: Path) -> Iterator[Record]:
 
 
 def find(name: str) -> Run:
-    """The run that `name` means: a directory, a directory of runs (its newest), an id, `latest`."""
+    """The run that `name` means: a directory, a directory of runs (its newest), an id, `latest`.
+
+    Raises UsageError when there is none, StoreError when it cannot be read.
+    """
     path = Path(name)
     if (path / _RUN).is_file():
         return load(path)
@@ -155,7 +158,7 @@ def find(name: str) -> Run:
 def _newest(folder: Path, wanted: Callable[[str], bool], missing: str) -> Path:
     found = [file.parent for file in folder.glob(f"*/{_RUN}") if wanted(file.parent.name)]
     if not found:
-        raise StoreError(missing)
+        raise UsageError(missing)
     return max(found, key=lambda path: path.name)
 
 

@@ -43,4 +43,4 @@ class Network:
     tls: Tls = field(default_factory=Tls)
     proxy: str | None = "env"
     unix_socket: str | None = None
-    max_body: int = 256 * 1024 * 1024
+    max_body: int = 64 * 1024 * 1024
