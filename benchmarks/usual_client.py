@@ -32,19 +32,21 @@ async def one(session: aiohttp.ClientSession, url: str, index: int) -> dict[str,
     return {"id": str(index), "start_unix_ns": started_unix, "events": times}
 
 
-async def main(url: str, streams: int, requests: int, file: Path) -> None:
+async def measure(url: str, streams: int, requests: int) -> list[dict[str, Any]]:
     left = iter(range(requests))
     done: list[dict[str, Any]] = []
 
     async def slot() -> None:
         for index in left:
-            done.append(await one(session, url, index))
+            record = await one(session, url, index)
+            done.append(record)
 
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         await asyncio.gather(*(slot() for _ in range(streams)))
-    file.write_text("".join(json.dumps(record) + "\n" for record in done))
+    return done
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
+    records = asyncio.run(measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    Path(sys.argv[4]).write_text("".join(json.dumps(record) + "\n" for record in records))

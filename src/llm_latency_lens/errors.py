@@ -1,10 +1,10 @@
 """What the package raises. A failed call is data (`record.RequestError`), never one of these.
 
-    LensError
-    ├── UsageError            the caller asked for something impossible          exit code 2
-    │   └── ConfigError       the same, in a file: carries its path and line
-    └── RunError              a sound request could not be carried out          exit code 3
-        └── StoreError        a run directory cannot be read or written
+LensError
+├── UsageError            the caller asked for something impossible          exit code 2
+│   └── ConfigError       the same, in a file: carries its path and line
+└── RunError              a sound request could not be carried out          exit code 3
+    └── StoreError        a run directory cannot be read or written
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 from .timeline import Connection, ErrorKind, Stage, Timeline
 
@@ -78,8 +79,7 @@ class Events:
 
     def gaps_ns(self) -> list[int]:
         """Every gap between consecutive content events (`itl`)."""
-        at = self.at_ns
-        return [b - a for a, b in zip(at, at[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(self.at_ns)]
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ class Record:
     late_events: int = 0
     """Events whose read was late by more than 1 ms."""
     merged_events: int = 0
-    """Events that share a late read (more than 1 ms) with the one before: their gap of 0 is ours."""
+    """Events that share a late read (more than 1 ms) with the one before: the gap of 0 is ours."""
     coalesced_events: int = 0
     """Events that share a read on time with the one before: they were sent together."""
 

@@ -1,4 +1,4 @@
-"""The blueprint of one call: what is asked (`Target`, `Prompt`) and what goes on the wire (`Request`)."""
+"""The blueprint of one call: what is asked (`Target`, `Prompt`), what is sent (`Request`)."""
 
 from __future__ import annotations
 

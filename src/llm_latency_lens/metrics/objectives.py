@@ -51,10 +51,11 @@ def parse_objective(text: str) -> Objective:
     """Raises UsageError for what is no limit on a request."""
     found = _GRAMMAR.fullmatch(text)
     if found is None:
-        raise UsageError(f"{text!r} is no objective: write a metric, < or >, and a limit: ttft_ms<800")
+        raise UsageError(f"{text!r} is no objective: write a metric, a sign, a limit: ttft_ms<800")
     metric, unit = found["metric"], found["unit"]
     if metric not in METRICS:
-        raise UsageError(f"{text!r} is no objective: one request has no {metric}; {', '.join(METRICS)}")
+        known = ", ".join(METRICS)
+        raise UsageError(f"{text!r} is no objective: one request has no {metric}, but {known}")
     if unit and not metric.endswith("_ms"):
         raise UsageError(f"{text!r} is no objective: {metric} is no time and takes no unit")
     limit = float(found["limit"]) * _MS[unit or "ms"]

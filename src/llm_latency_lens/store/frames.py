@@ -4,16 +4,20 @@
     frame := type:u8 length:u32 crc32:u32 payload        (little-endian)
 
     O  open    MessagePack: who asks what (index, attempt, provider, model, planned_ns, ...)
-    R  reads   key:u64 count:u32 at[count]:i64 lag[count]:i64 ends[count]:u64 body bytes
+    R  reads   key:u64 first:u32 count:u32 begin:u64 at[count]:i64 lag[count]:i64 ends[count]:u64
+               body bytes; `first` is the number of the first read here, `begin` where in the body
+               the bytes belong
     C  close   MessagePack: marks, connection, status, headers, failure
 
 A request's frames share a key and stand in order; those of different requests interleave. A file
-cut anywhere reads up to its last whole frame; a frame whose checksum is wrong is left out. Readers
-accept every version up to their own; a newer one is refused by name.
+cut anywhere reads up to its last whole frame. A damaged frame is left out, and the next whole one
+is looked for byte by byte; a request that lost reads is left out with it, since the hole would
+look like a stall. Readers accept every version up to their own; a newer one is refused by name.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 import zlib
@@ -33,7 +37,9 @@ _MAGIC = b"LATLENS"
 HEADER = _MAGIC + bytes([VERSION])
 
 _HEAD = struct.Struct("<cII")
-_READS = struct.Struct("<QI")
+_READS = struct.Struct("<QIIQ")
+_KINDS = re.compile(b"[ORC]")
+_SEARCH_SIZE = 1 << 20
 _IDENTITY = (
     "index",
     "id",
@@ -58,11 +64,10 @@ _MARKS = (
     "complete",
 )
 
+MAX_ATTEMPT = 255
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
-
-
-MAX_ATTEMPT = 255
 
 
 def key(request: Timeline | Record) -> int:
@@ -78,15 +83,19 @@ def open_frame(timeline: Timeline) -> bytes:
     return _frame(b"O", _encoder.encode({name: getattr(timeline, name) for name in _IDENTITY}))
 
 
-def reads_frame(timeline: Timeline, reads: slice, body: bytes) -> bytes:
-    """The reads in `reads`, and the body bytes that go with them."""
-    at, lag, ends = timeline.at[reads], timeline.lag[reads], timeline.ends[reads]
+def reads_frame(timeline: Timeline, first: int, begin: int, body: bytes) -> bytes:
+    """The reads from number `first` on, and the bytes that follow the first `begin` of the body."""
+    at, lag, ends = timeline.at[first:], timeline.lag[first:], timeline.ends[first:]
     if sys.byteorder == "big":
         for column in (at, lag, ends):
             column.byteswap()
     return _frame(
         b"R",
-        _READS.pack(key(timeline), len(at)) + at.tobytes() + lag.tobytes() + ends.tobytes() + body,
+        _READS.pack(key(timeline), first, len(at), begin)
+        + at.tobytes()
+        + lag.tobytes()
+        + ends.tobytes()
+        + body,
     )
 
 
@@ -97,6 +106,8 @@ def close_frame(timeline: Timeline) -> bytes:
         _encoder.encode(
             {
                 "key": key(timeline),
+                "reads": len(timeline.at),
+                "size": len(timeline.body),
                 **{name: getattr(timeline, name) for name in _MARKS},
                 "headers": timeline.headers,
                 "connection": asdict(timeline.connection),
@@ -107,79 +118,144 @@ def close_frame(timeline: Timeline) -> bytes:
 
 
 def read_frames(file: IO[bytes], warn: Callable[[str], None]) -> Iterator[Timeline]:
-    """Each request's timeline, in the order in which they closed.
+    """Each request's timeline, in the order in which they closed; `file` must allow to seek.
 
-    Requests that were under way when the file ends come last, failed as cancelled; `warn` gets
-    one line for a torn tail or for damaged frames.
+    Requests that were under way when the file ends come last, failed as cancelled. `warn` gets at
+    most one line, for a torn tail and damaged frames. Raises StoreError for what is not such a
+    file, or one of a newer version.
     """
     header = file.read(len(HEADER))
-    if header[: len(_MAGIC)] != _MAGIC:
+    if header[: len(_MAGIC)] != _MAGIC[: len(header)]:
         raise StoreError("this is not a file of timelines")
-    if header[len(_MAGIC) :] != bytes([VERSION]):
+    if header[len(_MAGIC) :] > bytes([VERSION]):
         raise StoreError(
-            f"the file of timelines has format {header[len(_MAGIC) :].hex()}, this version of "
-            f"latency-lens reads up to {VERSION}: a newer one is needed"
+            f"the file of timelines has format {header[-1]}, this version of latency-lens reads "
+            f"up to {VERSION}: a newer one is needed"
         )
-    under_way: dict[int, Timeline] = {}
-    for kind, payload in _payloads(file, warn):
-        if kind == b"O":
-            timeline = Timeline(**_decoder.decode(payload))
-            under_way[key(timeline)] = timeline
-        elif kind == b"R":
-            _add_reads(under_way, payload)
-        elif kind == b"C":
-            closing = _decoder.decode(payload)
-            if closed := under_way.pop(closing["key"], None):
-                _close(closed, closing)
+    reader = _Reader(file)
+    yield from reader.timelines()
+    if told := reader.told():
+        warn(told)
+
+
+class _Reader:
+    """Goes through the frames of one file, and past what is damaged."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._size = file.seek(0, 2)
+        self._under_way: dict[int, Timeline] = {}
+        self._broken: set[int] = set()
+        self._damaged = 0
+        self._torn = self._size < len(HEADER)
+
+    def told(self) -> str:
+        """What had to be left out, in one line; empty when nothing had."""
+        parts = []
+        if self._damaged:
+            requests = f", and {len(self._broken)} requests with them" if self._broken else ""
+            parts.append(f"{self._damaged} damaged frames are left out{requests}")
+        if self._torn:
+            parts.append("it ends in the middle of a frame, and this torn tail is left out")
+        return f"the file of timelines: {'; '.join(parts)}" if parts else ""
+
+    def timelines(self) -> Iterator[Timeline]:
+        for kind, payload in self._frames():
+            if kind == b"O":
+                timeline = Timeline(**_decoder.decode(payload))
+                self._under_way[key(timeline)] = timeline
+            elif kind == b"R":
+                self._add_reads(payload)
+            elif closed := self._closed(_decoder.decode(payload)):
                 yield closed
-    for timeline in under_way.values():
-        timeline.fail(
-            ErrorKind.CANCELLED,
-            Stage.STREAM if timeline.at else Stage.WAIT,
-            "the run ended while this request was under way",
-        )
-        yield timeline
+        for timeline in self._under_way.values():
+            timeline.fail(
+                ErrorKind.CANCELLED,
+                Stage.STREAM if timeline.at else Stage.WAIT,
+                "the run ended while this request was under way",
+            )
+            yield timeline
 
+    def _add_reads(self, payload: bytes) -> None:
+        number, first, count, begin = _READS.unpack_from(payload)
+        timeline = self._under_way.get(number)
+        if timeline is None or (len(timeline.at), len(timeline.body)) != (first, begin):
+            self._under_way.pop(number, None)
+            self._broken.add(number)
+            return
+        offset = _READS.size
+        for column in (timeline.at, timeline.lag, timeline.ends):
+            part = array(column.typecode, payload[offset : offset + 8 * count])
+            if sys.byteorder == "big":
+                part.byteswap()
+            column.extend(part)
+            offset += 8 * count
+        timeline.body += payload[offset:]
 
-def _payloads(file: IO[bytes], warn: Callable[[str], None]) -> Iterator[tuple[bytes, bytes]]:
-    damaged = 0
-    while head := file.read(_HEAD.size):
+    def _closed(self, closing: dict[str, Any]) -> Timeline | None:
+        timeline = self._under_way.pop(closing["key"], None)
+        whole = closing["reads"], closing["size"]
+        if timeline is None or (len(timeline.at), len(timeline.body)) != whole:
+            self._broken.add(closing["key"])
+            return None
+        for name in _MARKS:
+            setattr(timeline, name, closing[name])
+        timeline.headers = tuple((name, value) for name, value in closing["headers"])
+        timeline.connection = Connection(**closing["connection"])
+        if closing["failure"]:
+            kind, stage, message = closing["failure"]
+            timeline.failure = Failure(ErrorKind(kind), Stage(stage), message)
+        return timeline
+
+    # -- frames -------------------------------------------------------------------------------
+
+    def _frames(self) -> Iterator[tuple[bytes, bytes]]:
+        """The whole frames: kind and payload."""
+        place = len(HEADER)
+        while place < self._size:
+            frame = self._frame(place)
+            if frame is None:
+                place = self._pass(place)
+            else:
+                yield frame
+                place += _HEAD.size + len(frame[1])
+
+    def _frame(self, place: int) -> tuple[bytes, bytes] | None:
+        """The frame at `place`; None where there is no whole one."""
+        self._file.seek(place)
+        head = self._file.read(_HEAD.size)
         if len(head) < _HEAD.size:
-            warn("the file of timelines ends in the middle of a frame; its torn tail is left out")
-            break
+            return None
         kind, length, checksum = _HEAD.unpack(head)
-        payload = file.read(length)
-        if len(payload) < length:
-            warn("the file of timelines ends in the middle of a frame; its torn tail is left out")
-            break
-        if zlib.crc32(payload, kind[0]) != checksum:
-            damaged += 1
-            continue
-        yield kind, payload
-    if damaged:
-        warn(f"{damaged} damaged frames in the file of timelines are left out")
+        # A damaged length can be gigabytes: it must not be asked for.
+        if not _KINDS.match(kind) or length > self._size - place - _HEAD.size:
+            return None
+        payload = self._file.read(length)
+        return (kind, payload) if zlib.crc32(payload, kind[0]) == checksum else None
 
+    def _pass(self, place: int) -> int:
+        """Where to go on behind the damage at `place`."""
+        self._file.seek(place)
+        head = self._file.read(_HEAD.size)
+        following = None
+        if len(head) == _HEAD.size:
+            _, length, _ = _HEAD.unpack(head)
+            following = place + _HEAD.size + length
+        if following != self._size and not (following and self._frame(following)):
+            following = self._search(place + 1)
+        if following is None:
+            self._torn = True
+            return self._size
+        self._damaged += 1
+        return following
 
-def _add_reads(under_way: dict[int, Timeline], payload: bytes) -> None:
-    number, count = _READS.unpack_from(payload)
-    timeline = under_way.get(number)
-    if timeline is None:
-        return
-    begin = _READS.size
-    for column in (timeline.at, timeline.lag, timeline.ends):
-        part = array(column.typecode, payload[begin : begin + 8 * count])
-        if sys.byteorder == "big":
-            part.byteswap()
-        column.extend(part)
-        begin += 8 * count
-    timeline.body += payload[begin:]
-
-
-def _close(timeline: Timeline, closing: dict[str, Any]) -> None:
-    for name in _MARKS:
-        setattr(timeline, name, closing[name])
-    timeline.headers = tuple((name, value) for name, value in closing["headers"])
-    timeline.connection = Connection(**closing["connection"])
-    if closing["failure"]:
-        kind, stage, message = closing["failure"]
-        timeline.failure = Failure(ErrorKind(kind), Stage(stage), message)
+    def _search(self, place: int) -> int | None:
+        """The next place where a whole frame begins; None when there is none."""
+        while place < self._size:
+            self._file.seek(place)
+            block = self._file.read(_SEARCH_SIZE)
+            for found in _KINDS.finditer(block):
+                if self._frame(place + found.start()):
+                    return place + found.start()
+            place += len(block)
+        return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import StoreError
@@ -44,6 +45,8 @@ class Spool:
         self._done: dict[int, tuple[int, int]] = {}
         self._unflushed: list[Timeline] = []
         self._lost: list[Timeline] = []
+        # A thread of its own: what is to be written stands in line there, also when nobody waits.
+        self._writer = ThreadPoolExecutor(1, "spool")
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -75,17 +78,18 @@ class Spool:
         body = bytes(timeline.body[size:end])
         if self._redact:
             body = self._redact(body)
-        self._pending += reads_frame(timeline, slice(reads, count), body)
+        self._pending += reads_frame(timeline, reads, size, body)
         self._done[key(timeline)] = (count, end)
 
     async def flush(self) -> None:
-        """Write what has gathered, in a thread; one flush at a time."""
-        batch = self._gather()
-        await asyncio.get_running_loop().run_in_executor(None, self._write, *batch)
+        """Write what has gathered, in a thread; a flush that is cancelled is written all the same."""
+        batch = self._writer.submit(self._write, *self._gather())
+        await asyncio.shield(asyncio.wrap_future(batch))
 
     def finish(self) -> None:
         """Flush and close the file."""
-        self._write(*self._gather())
+        self._writer.submit(self._write, *self._gather())
+        self._writer.shutdown()
         os.close(self._fd)
 
     def _gather(self) -> tuple[bytearray, list[Timeline]]:
