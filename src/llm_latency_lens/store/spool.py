@@ -82,15 +82,16 @@ class Spool:
         self._done[key(timeline)] = (count, end)
 
     async def flush(self) -> None:
-        """Write what has gathered, in a thread; a flush that is cancelled is written all the same."""
+        """Write what has gathered, in a thread; when this is cancelled, the thread goes on."""
         batch = self._writer.submit(self._write, *self._gather())
         await asyncio.shield(asyncio.wrap_future(batch))
 
     def finish(self) -> None:
         """Flush and close the file."""
-        self._writer.submit(self._write, *self._gather())
+        last = self._writer.submit(self._write, *self._gather())
         self._writer.shutdown()
         os.close(self._fd)
+        last.result()
 
     def _gather(self) -> tuple[bytearray, list[Timeline]]:
         batch = self._pending, self._unflushed
