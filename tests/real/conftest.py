@@ -26,16 +26,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    real = [item for item in items if item.get_closest_marker("real")]
+    if real and not _required(config) and (why := _why_not()):
+        for item in real:
+            item.add_marker(pytest.mark.skip(reason=f"real servers: {why} (make test-real)"))
+
+
+def _required(config: pytest.Config) -> bool:
+    return bool(config.getoption("--require-real", default=False))
+
+
+def _why_not() -> str | None:
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        return "they are timed and want the machine alone"
+    absent = missing()
+    return f"{', '.join(absent)} not installed" if absent else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _real_parts(request: pytest.FixtureRequest) -> None:
-    required = request.config.getoption("--require-real", default=False)
-    if required:
-        if absent := missing():
-            pytest.fail(f"not installed: {', '.join(absent)} (python tests/real/install.py)")
-    elif os.environ.get("PYTEST_XDIST_WORKER"):
-        pytest.skip("real servers: they are timed and want the machine alone (make test-real)")
-    elif absent := missing():
-        pytest.skip(f"real servers: {', '.join(absent)} not installed (make test-real)")
+    if _required(request.config) and (absent := missing()):
+        pytest.fail(f"not installed: {', '.join(absent)} (python tests/real/install.py)")
 
 
 @pytest.fixture
