@@ -30,7 +30,7 @@ from .engine.load import Load, make_plan
 from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
 from .engine.scrub import find_secrets
-from .errors import UsageError
+from .errors import StoreError, UsageError
 from .experiments.certificate import newest_certificate
 from .metrics.context import Context
 from .metrics.lines import to_line
@@ -38,7 +38,7 @@ from .record import EventKind, Record
 from .request import Prompt, Secret, Target
 from .store import runs
 from .store.runs import Raw, Run
-from .store.understand import CountTokens, records, summarise
+from .store.understand import CountTokens, keep_counts, records, summarise
 from .timeline import Timeline
 from .transport import Network, Timeouts, Tls
 from .workload import cycle
@@ -275,9 +275,16 @@ class Lens:
             raw=self._raw,
             run_dir=self._run_dir,
             keep_text=self._keep_text,
+            count_tokens=self._tokenizer,
             handle_signals=handle_signals,
         )
-        return await capture(plan, context, setup, on_beat=on_beat)
+        captured = await capture(plan, context, setup, on_beat=on_beat)
+        if self._tokenizer and self._raw != "off":
+            try:
+                keep_counts(captured.run, captured.unsaved, self._tokenizer)
+            except StoreError as error:
+                context.stopped_early = context.stopped_early or str(error)
+        return captured
 
     def _context(self, name: str, prompts: Sequence[Prompt], load: Load) -> Context:
         now = datetime.now(UTC)
@@ -317,7 +324,8 @@ class Lens:
 
 def load(run: str | Path, *, tokenizer: CountTokens | None = None) -> Benchmark:
     """Recompute a run from what was captured: a run directory, a folder of runs (the newest in
-    it), the id of a run or the beginning of one, or "latest". Raises StoreError.
+    it), the id of a run or the beginning of one, or "latest". Raises UsageError when there is
+    none, StoreError when it cannot be read.
     """
     found = runs.find(str(run))
     return Benchmark(summarise(found, (), tokenizer), found, (), tokenizer)

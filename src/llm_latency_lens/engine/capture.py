@@ -19,6 +19,7 @@ from ..providers.redact import redact, safe_prefix
 from ..store import runs
 from ..store.runs import Raw, Run, RunFile
 from ..store.spool import Spool
+from ..store.understand import CountTokens, counted
 from ..timeline import Timeline
 from ..transport import HttpTransport, Network
 from ..transport.limits import ensure_descriptors
@@ -41,6 +42,8 @@ class Setup:
     raw: Raw = "full"
     run_dir: Path | None = None
     keep_text: bool = False
+    count_tokens: CountTokens | None = None
+    """For `--raw off`, which keeps no text to count later."""
     handle_signals: bool = False
     """Let SIGINT and SIGTERM end the run early; only where this is the program's main thread."""
 
@@ -95,9 +98,7 @@ async def capture(
     if setup.raw == "off":
         memory = _Memory()
         await _run(plan, context, setup, memory, clock=clock, on_beat=on_beat)
-        records = (plan.decode(timeline) for timeline in memory.timelines)
-        runs.write_records(path / runs.RECORDS, records, keep_text=setup.keep_text)
-        unsaved = []
+        unsaved = _write_records(plan, context, setup, memory.timelines, path)
     else:
         blank = setup.raw == "redacted"
         spool = Spool(
@@ -119,6 +120,19 @@ async def capture(
     except StoreError as error:
         context.stopped_early = context.stopped_early or str(error)
     return Captured(Run(path, file), unsaved)
+
+
+def _write_records(
+    plan: Plan, context: Context, setup: Setup, timelines: list[Timeline], path: Path
+) -> list[Timeline]:
+    """Write what was understood; gives back what the disk did not take."""
+    records = (counted(plan.decode(timeline), setup.count_tokens) for timeline in timelines)
+    try:
+        runs.write_records(path / runs.RECORDS, records, keep_text=setup.keep_text)
+    except StoreError as error:
+        context.stopped_early = context.stopped_early or str(error)
+        return timelines
+    return []
 
 
 async def _run(

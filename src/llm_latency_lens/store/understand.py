@@ -2,48 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ..errors import StoreError
 from ..providers import decode
 from ..record import Record
 from ..timeline import Timeline
 from .frames import key
-from .runs import Run
+from .runs import Run, write_private
 
 if TYPE_CHECKING:
     from ..metrics.result import Result
 
 CountTokens = Callable[[str], int]
 
+_TOKENS = "tokens.json"
+
 
 def records(
-    run: Run, unsaved: Iterable[Timeline] = (), count_tokens: CountTokens | None = None
+    run: Run, unsaved: Iterable[Timeline] = (), count: CountTokens | None = None
 ) -> Iterator[Record]:
-    """Every request of the run. `unsaved` timelines stand in for what the disk did not take."""
+    """Every request of the run. `unsaved` timelines stand in for what the disk did not take.
+
+    Answers for which the provider gave no count have the one that was kept with the run, or the
+    one that `count` finds now.
+    """
+    kept = {} if count else _kept_counts(run)
     instead = {key(timeline): timeline for timeline in unsaved}
     for record in run.records():
         if key(record) not in instead:
-            yield _counted(record, count_tokens)
+            yield counted(record, count, kept)
     for timeline in instead.values():
-        yield _counted(decode(timeline), count_tokens)
+        yield counted(decode(timeline), count, kept)
 
 
 def summarise(
-    run: Run, unsaved: Iterable[Timeline] = (), count_tokens: CountTokens | None = None
+    run: Run, unsaved: Iterable[Timeline] = (), count: CountTokens | None = None
 ) -> Result:
     """Recompute every number of the run."""
     from ..metrics.summary import Summarizer
 
     summarizer = Summarizer()
-    for record in records(run, unsaved, count_tokens):
+    for record in records(run, unsaved, count):
         summarizer.add(record)
     return summarizer.result(run.file.context)
 
 
-def _counted(record: Record, count_tokens: CountTokens | None) -> Record:
-    """Fill in the output tokens from a tokenizer where the provider gave no count."""
-    if count_tokens and record.usage.output is None and record.events.text:
-        record.usage.output = count_tokens("".join(record.events.text))
+def keep_counts(run: Run, unsaved: Iterable[Timeline], count: CountTokens) -> None:
+    """Count once and keep the numbers with the run, so that it needs no tokenizer later.
+
+    Raises StoreError.
+    """
+    found = {
+        record.id: record.usage.output
+        for record in records(run, unsaved, count)
+        if record.tokens_source == "tokenizer"
+    }
+    write_private(run.path / _TOKENS, msgspec.json.encode(found))
+
+
+def counted(
+    record: Record, count: CountTokens | None, kept: Mapping[str, int] = MappingProxyType({})
+) -> Record:
+    """The record with its output tokens filled in, where the provider gave no count."""
+    if record.tokens_source != "events":
+        return record
+    found = kept.get(record.id)
+    if found is None and count and (text := "".join(record.events.text)):
+        found = count(text)
+    if found is not None:
+        record.usage.output = found
         record.tokens_source = "tokenizer"
     return record
+
+
+def _kept_counts(run: Run) -> Mapping[str, int]:
+    path = run.path / _TOKENS
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StoreError(f"{path}: {error}") from None
