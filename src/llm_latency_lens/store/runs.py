@@ -7,6 +7,7 @@ records.jsonl   what was understood, where nothing raw is kept (`--raw off`)
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 import platformdirs
@@ -45,6 +46,12 @@ class RunFile(msgspec.Struct, kw_only=True):
     context: Context
 
 
+class _Versioned(msgspec.Struct):
+    """What every version of run.json has."""
+
+    format: int
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run on the disk."""
@@ -60,6 +67,8 @@ class Run:
                 yield from read_frames(file, _log.warning)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from None
+        except StoreError as error:
+            raise StoreError(f"{path}: {error}") from None
 
     def records(self) -> Iterator[Record]:
         """What was captured, understood: decoded anew, or read where nothing raw was kept."""
@@ -108,18 +117,26 @@ def write_private(path: Path, data: bytes) -> None:
     """Replace a file, whole or not at all, readable by the user alone."""
     temporary = path.with_name(path.name + ".tmp")
     try:
-        temporary.touch(0o600)
-        temporary.write_bytes(data)
+        with _private(temporary) as file:
+            file.write(data)
         temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise StoreError(f"{path}: {error.strerror}") from None
+
+
+def _private(path: Path) -> BinaryIO:
+    """Open a file anew, readable by the user alone."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def write_records(path: Path, records: Iterable[Record], *, keep_text: bool) -> None:
     """One JSON line a request."""
     encode = msgspec.json.encode
     try:
-        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        with _private(path) as file:
             for record in records:
                 file.write(encode(to_line(record, keep_text=keep_text)) + b"\n")
     except OSError as error:
@@ -132,7 +149,7 @@ def _read_records(path: Path) -> Iterator[Record]:
             for number, line in enumerate(file, 1):
                 try:
                     yield from_line(msgspec.json.decode(line, type=Line))
-                except msgspec.MsgspecError:
+                except (msgspec.MsgspecError, UnicodeDecodeError):
                     _log.warning("%s:%d: not a record; the line is left out", path, number)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
@@ -169,12 +186,12 @@ def load(path: Path) -> Run:
     except OSError as error:
         raise StoreError(f"{path / _RUN}: {error.strerror}") from None
     try:
-        file = msgspec.json.decode(data, type=RunFile)
-    except msgspec.MsgspecError as error:
+        version = msgspec.json.decode(data, type=_Versioned).format
+        if version > FORMAT:
+            raise StoreError(
+                f"{path / _RUN}: written by a newer latency-lens (format {version}, "
+                f"this one reads up to {FORMAT})"
+            )
+        return Run(path, msgspec.json.decode(data, type=RunFile))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreError(f"{path / _RUN}: not a run of latency-lens: {error}") from None
-    if file.format > FORMAT:
-        raise StoreError(
-            f"{path / _RUN}: written by a newer latency-lens (format {file.format}, "
-            f"this one reads up to {FORMAT})"
-        )
-    return Run(path, file)
