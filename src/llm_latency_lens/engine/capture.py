@@ -91,14 +91,18 @@ async def capture(
     StoreError when its directory cannot be made.
     """
     clock = clock or SystemClock()
+    transport = HttpTransport(setup.network, reuse=setup.connections == "warm", clock=clock)
+    transport.check(setup.url)
     ensure_descriptors(plan.concurrency or _WARM_OPEN_LOOP)
     path = runs.create(context.id, setup.run_dir)
     file = RunFile(raw=setup.raw, context=context)
     runs.write(path, file)
     if setup.raw == "off":
         memory = _Memory()
-        await _run(plan, context, setup, memory, clock=clock, on_beat=on_beat)
-        unsaved = _write_records(plan, context, setup, memory.timelines, path)
+        try:
+            await _run(plan, context, setup, transport, memory, clock=clock, on_beat=on_beat)
+        finally:
+            unsaved = _write_records(plan, context, setup, memory.timelines, path)
     else:
         blank = setup.raw == "redacted"
         spool = Spool(
@@ -107,7 +111,7 @@ async def capture(
             safe_prefix=safe_prefix if blank else None,
         )
         try:
-            await _run(plan, context, setup, spool, clock=clock, on_beat=on_beat)
+            await _run(plan, context, setup, transport, spool, clock=clock, on_beat=on_beat)
         finally:
             spool.finish()
         if context.health:
@@ -139,12 +143,12 @@ async def _run(
     plan: Plan,
     context: Context,
     setup: Setup,
+    transport: HttpTransport,
     sink: Spool | _Memory,
     *,
     clock: Clock,
     on_beat: OnBeat | None,
 ) -> None:
-    transport = HttpTransport(setup.network, reuse=setup.connections == "warm", clock=clock)
     try:
         if setup.connections == "warm":
             # A server that is not there shows in the first request: it needs no second message.
