@@ -36,6 +36,7 @@ from llm_latency_lens.errors import UsageError
 from llm_latency_lens.request import Request
 from llm_latency_lens.timeline import Timeline
 from llm_latency_lens.transport import Network, Tls
+from llm_latency_lens.transport.tls import build_context
 
 AUTHORITY = trustme.CA()
 _CERTIFICATE = AUTHORITY.issue_cert("127.0.0.1", "localhost")
@@ -62,6 +63,12 @@ def ca_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("tls") / "ca.pem"
     AUTHORITY.cert_pem.write_to_path(str(path))
     return str(path)
+
+
+def test_a_file_of_authorities_takes_the_place_of_the_usual_ones(ca_file: str) -> None:
+    (trusted,) = build_context(Tls(ca_file=ca_file)).get_ca_certs()
+    assert "trustme" in str(trusted["subject"])
+    assert len(build_context(Tls()).get_ca_certs()) > 10
 
 
 def secured(*replies: bytes) -> Script:

@@ -17,16 +17,15 @@ def build_context(tls: Tls) -> ssl.SSLContext:
     """A client context; raises UsageError for files that are missing or do not parse."""
     import certifi
 
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    context.options |= ssl.OP_NO_RENEGOTIATION  # it would make reads and writes wait for each other
     try:
-        if tls.ca_file:
-            context.load_verify_locations(tls.ca_file)
-        else:
-            context.load_verify_locations(certifi.where())
+        # Given a file, this trusts it alone; without one, what the system trusts.
+        context = ssl.create_default_context(cafile=tls.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"CA file {tls.ca_file}: {reason(error)}") from None
+    if not tls.ca_file:
+        context.load_verify_locations(certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    context.options |= ssl.OP_NO_RENEGOTIATION  # it would make reads and writes wait for each other
     if tls.cert_file:
         try:
             context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_password)
