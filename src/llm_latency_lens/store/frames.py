@@ -147,7 +147,7 @@ class _Reader:
         self._under_way: dict[int, Timeline] = {}
         self._broken: set[int] = set()
         self._damaged = 0
-        self._torn = self._size < len(HEADER)
+        self._torn = 0 < self._size < len(HEADER)
 
     def told(self) -> str:
         """What had to be left out, in one line; empty when nothing had."""
