@@ -10,13 +10,13 @@ import os
 import struct
 import sys
 import time
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
 
 _EXACT_BELOW_NS = 60 * SECOND_NS
-_timerfd_create = getattr(os, "timerfd_create", None)
 
 
 class Clock(Protocol):
@@ -82,17 +82,30 @@ def _settle(due: asyncio.Future[None]) -> None:
         due.set_result(None)
 
 
-def _start_timer(delay_ns: int) -> int:
+def _timer_of_python(delay_ns: int) -> int:
     """A descriptor that becomes readable after the delay (timerfd_create(2))."""
-    if _timerfd_create is not None:
-        descriptor: int = _timerfd_create(time.CLOCK_MONOTONIC, flags=os.O_CLOEXEC | os.O_NONBLOCK)
-        os.timerfd_settime_ns(descriptor, initial=delay_ns)  # type: ignore[attr-defined,unused-ignore]
-        return descriptor
-    import ctypes
+    descriptor: int = os.timerfd_create(  # type: ignore[attr-defined,unused-ignore]
+        time.CLOCK_MONOTONIC, flags=os.O_CLOEXEC | os.O_NONBLOCK
+    )
+    os.timerfd_settime_ns(descriptor, initial=delay_ns)  # type: ignore[attr-defined,unused-ignore]
+    return descriptor
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    descriptor = libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_CLOEXEC | os.O_NONBLOCK)
+
+def _timer_of_libc(delay_ns: int) -> int:
+    """The same for Python before 3.13."""
+    ctypes, libc = _libc()
     setting = struct.pack("@qqqq", 0, 0, delay_ns // SECOND_NS, delay_ns % SECOND_NS)
+    descriptor: int = libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_CLOEXEC | os.O_NONBLOCK)
     if descriptor < 0 or libc.timerfd_settime(descriptor, 0, setting, None) < 0:
         raise OSError(ctypes.get_errno(), "timerfd")
     return descriptor
+
+
+@lru_cache(maxsize=1)
+def _libc() -> tuple[Any, Any]:
+    import ctypes
+
+    return ctypes, ctypes.CDLL(None, use_errno=True)
+
+
+_start_timer = _timer_of_python if hasattr(os, "timerfd_create") else _timer_of_libc
