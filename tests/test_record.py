@@ -49,7 +49,7 @@ def test_what_was_planned_corrects_the_figures() -> None:
 
 def test_what_was_not_reached_has_no_figure() -> None:
     record = Record("r-1", 1, Status.FAILED)
-    for name in [
+    figures = (
         "first_token_ns",
         "first_answer_ns",
         "last_token_ns",
@@ -65,7 +65,8 @@ def test_what_was_not_reached_has_no_figure() -> None:
         "streamed_tokens",
         "tpot_ns",
         "tokens_per_event",
-    ]:
+    )
+    for name in figures:
         assert getattr(record, name) is None, name
     assert record.events.gaps_ns() == []
 

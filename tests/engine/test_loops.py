@@ -330,6 +330,18 @@ def test_a_full_disk_ends_the_run_with_its_reason() -> None:
     assert all(timeline.complete for timeline in stand.sink.closed)
 
 
+def test_secrets_are_blanked_before_the_sink_sees_them() -> None:
+    stand = Stand(tokens=200)
+    stand.sink.sweep = lambda timelines: [  # type: ignore[method-assign]
+        seen.append(bytes(timeline.body)) for timeline in timelines
+    ]
+    seen: list[bytes] = []
+    stand.run(requests=1, secrets=(b"xx",))
+    seen.append(bytes(stand.sink.closed[0].body))
+    assert len(seen) > 3
+    assert not [body for body in seen if b"xx" in body]
+
+
 # -- the heartbeat ----------------------------------------------------------------------------
 
 

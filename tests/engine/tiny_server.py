@@ -37,7 +37,10 @@ async def serve(
         writer.write(chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
         await writer.drain()
 
+    handlers = set()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.add(asyncio.current_task())
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -53,4 +56,5 @@ async def serve(
         server.close()
         if release:
             release.set()
-        await asyncio.sleep(0)
+        if handlers:
+            await asyncio.wait(handlers)  # they end with the client's connections

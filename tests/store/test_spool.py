@@ -153,6 +153,37 @@ def test_a_body_that_is_no_stream_is_blanked_when_it_is_whole(tmp_path: Path) ->
     assert len(back.body) == len(body)
 
 
+def test_the_end_of_a_body_is_held_back_while_a_secret_may_have_begun_in_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "timelines.bin"
+    secret = b"sk-secret"
+    spool = Spool(path, hold_back=len(secret) - 1)
+    timeline = _growing(1)
+    spool.open(timeline)
+
+    async def main() -> None:
+        for number, byte in enumerate(b'{"error":"sk-secret is wrong"}'):
+            timeline.add(number, bytes([byte]))
+            timeline.body[:] = timeline.body.replace(secret, b"*" * len(secret))
+            spool.sweep([timeline])
+            await spool.flush()
+            assert b"sk-" not in path.read_bytes()
+            [back], _ = read(path.read_bytes())  # as it would be found if the run died here
+            assert timeline.body.startswith(back.body)
+            assert len(back.body) == max(0, number + 1 - 8)
+            assert len(back.at) == number + 1
+            assert b"".join(data for _, data in back.reads()) == back.body
+
+    asyncio.run(main())
+    timeline.complete = True
+    spool.close(timeline)
+    spool.finish()
+    [back], warnings = read(path.read_bytes())
+    assert (everything(back), warnings) == (everything(timeline), [])
+    assert back.body == b'{"error":"********* is wrong"}'
+
+
 # -- a full disk ------------------------------------------------------------------------------
 
 _FULL = """

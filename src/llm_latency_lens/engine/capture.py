@@ -109,6 +109,7 @@ async def capture(
             path / runs.TIMELINES,
             redact=redact if blank else None,
             safe_prefix=safe_prefix if blank else None,
+            hold_back=max((len(secret) - 1 for secret in plan.secrets), default=0),
         )
         try:
             await _run(plan, context, setup, transport, spool, clock=clock, on_beat=on_beat)

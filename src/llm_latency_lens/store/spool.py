@@ -24,7 +24,8 @@ SafePrefix = Callable[[bytes | bytearray, int], int]
 class Spool:
     """Appends to one file of timelines.
 
-    With `redact` and `safe_prefix` only whole events are written, blanked. When the disk is full,
+    With `redact` and `safe_prefix` only whole events are written, blanked. The last `hold_back`
+    bytes of a body wait until it is closed: a secret may have begun in them. When the disk is full,
     `error` is set, the file is left at its last whole flush, and everything since stays in memory:
     `unsaved()` gives it back.
     """
@@ -35,12 +36,14 @@ class Spool:
         *,
         redact: Redact | None = None,
         safe_prefix: SafePrefix | None = None,
+        hold_back: int = 0,
     ) -> None:
         self.path = path
         self.error: StoreError | None = None
         self.written = 0
         self._redact = redact
         self._safe_prefix = safe_prefix
+        self._hold_back = hold_back
         self._pending = bytearray(HEADER)
         self._done: dict[int, tuple[int, int]] = {}
         self._unflushed: list[Timeline] = []
@@ -71,8 +74,8 @@ class Spool:
     def _take(self, timeline: Timeline, *, last: bool) -> None:
         reads, size = self._done[key(timeline)]
         count, end = len(timeline.at), len(timeline.body)
-        if self._redact and self._safe_prefix and not last:
-            end = self._safe_prefix(timeline.body, size) if timeline.stream else size
+        if not last:
+            end = self._ready(timeline, size)
         if (count, end) == (reads, size):
             return
         body = bytes(timeline.body[size:end])
@@ -80,6 +83,12 @@ class Spool:
             body = self._redact(body)
         self._pending += reads_frame(timeline, reads, size, body)
         self._done[key(timeline)] = (count, end)
+
+    def _ready(self, timeline: Timeline, size: int) -> int:
+        """How much of a body that is still growing can be written."""
+        if self._redact and self._safe_prefix:
+            return self._safe_prefix(timeline.body, size) if timeline.stream else size
+        return max(size, len(timeline.body) - self._hold_back)
 
     async def flush(self) -> None:
         """Write what has gathered, in a thread; when this is cancelled, the thread goes on."""
