@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -228,8 +229,15 @@ _CHILD = Path(__file__).with_name("capture_child.py")
 
 
 def _child(mode: str, folder: Path) -> list[dict[str, Any]]:
+    # Where the disk is full, a measurement of coverage could not be written either.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if mode != "full" or not name.startswith("COVERAGE")
+    }
     done = subprocess.run(
         [sys.executable, str(_CHILD), mode, str(folder)],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=30,
