@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -111,3 +112,16 @@ def interleaved(*timelines: Timeline) -> list[tuple[int, bytes]]:
 
 def joined(dealt: Iterable[tuple[int, bytes]]) -> bytes:
     return HEADER + b"".join(frame for _, frame in dealt)
+
+
+def answered(index: int, words: str = "one two") -> Timeline:
+    """What OpenAI's format looks like; without usage, so that the tokens are not counted."""
+    timeline = Timeline(index=index, id=f"r-{index}", model="m")
+    timeline.start_ns, timeline.sent_ns, timeline.first_byte_ns = 100, 110, 120
+    timeline.status, timeline.complete, timeline.closed_ns = 200, True, 900
+    timeline.headers = (("content-type", "text/event-stream"),)
+    for number, word in enumerate(words.split()):
+        event = {"choices": [{"index": 0, "delta": {"content": word}}]}
+        timeline.add(200 + number, f"data: {json.dumps(event)}\n\n".encode())
+    timeline.add(800, b"data: [DONE]\n\n")
+    return timeline

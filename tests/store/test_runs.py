@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from stored import everything, example, frames
+from stored import answered, everything, example, frames
 
 from llm_latency_lens.errors import StoreError, UsageError
 from llm_latency_lens.metrics.context import Context, Health
@@ -19,7 +19,6 @@ from llm_latency_lens.record import Record
 from llm_latency_lens.store import runs
 from llm_latency_lens.store.frames import HEADER
 from llm_latency_lens.store.runs import Run, RunFile
-from llm_latency_lens.timeline import Timeline
 
 
 @pytest.fixture(autouse=True)
@@ -37,18 +36,6 @@ def _kept(run_id: str, run_dir: Path | None = None, raw: runs.Raw = "full") -> P
     path = runs.create(run_id, run_dir)
     runs.write(path, RunFile(raw=raw, context=Context(id=run_id)))
     return path
-
-
-def _answered(index: int, words: str = "one two") -> Timeline:
-    timeline = Timeline(index=index, id=f"r-{index}", model="m")
-    timeline.start_ns, timeline.sent_ns, timeline.first_byte_ns = 100, 110, 120
-    timeline.status, timeline.complete, timeline.closed_ns = 200, True, 900
-    timeline.headers = (("content-type", "text/event-stream"),)
-    for number, word in enumerate(words.split()):
-        event = {"choices": [{"index": 0, "delta": {"content": word}}]}
-        timeline.add(200 + number, f"data: {json.dumps(event)}\n\n".encode())
-    timeline.add(800, b"data: [DONE]\n\n")
-    return timeline
 
 
 # -- made -------------------------------------------------------------------------------------
@@ -206,7 +193,7 @@ def test_what_is_written_of_a_run_is_read_again() -> None:
 
 def test_timelines_and_records_of_a_run() -> None:
     path = _kept("one")
-    stored = [_answered(0), _answered(1, "a b c")]
+    stored = [answered(0), answered(1, "a b c")]
     data = HEADER + b"".join(b"".join(frames(timeline)) for timeline in stored)
     (path / runs.TIMELINES).write_bytes(data)
     run = runs.find("one")
@@ -249,7 +236,7 @@ def test_where_nothing_raw_is_kept_the_records_are(
     keep_text: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = _kept("one", raw="off")
-    records = [decode(_answered(0, "one two")), decode(_answered(1, "three"))]
+    records = [decode(answered(0, "one two")), decode(answered(1, "three"))]
     runs.write_records(path / runs.RECORDS, records, keep_text=keep_text)
     assert (b"three" in (path / runs.RECORDS).read_bytes()) is keep_text
     back = list(runs.find("one").records())

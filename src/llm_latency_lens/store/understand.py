@@ -86,5 +86,5 @@ def _kept_counts(run: Run) -> Mapping[str, int]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:  # msgspec's own, or bytes that are no UTF-8
         raise StoreError(f"{path}: {error}") from None
