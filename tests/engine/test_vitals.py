@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from llm_latency_lens.clock import MS_NS, SECOND_NS, SystemClock
@@ -44,9 +46,9 @@ def test_a_process_that_stood_still_was_suspended_and_one_that_worked_was_not() 
 
     clock = FakeClock()
     vitals = Vitals(clock)
-    begun = SystemClock.monotonic_ns()
+    begun = time.process_time_ns()
     clock.advance(BEAT_NS + SECOND_NS + 1)
-    while SystemClock.monotonic_ns() - begun < 150 * MS_NS:  # a tenth of what the clock shows
+    while time.process_time_ns() - begun < 110 * MS_NS:  # a tenth of what the clock shows
         pass
     vitals.beat()
     health = vitals.finish()
