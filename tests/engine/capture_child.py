@@ -20,6 +20,7 @@ from llm_latency_lens.engine.load import Load, make_plan
 from llm_latency_lens.metrics.context import Context
 from llm_latency_lens.providers import decode
 from llm_latency_lens.request import Request
+from llm_latency_lens.store.runs import Raw
 from llm_latency_lens.store.understand import records
 
 
@@ -43,8 +44,10 @@ async def main(mode: str, run_dir: Path) -> None:
     load: Load = {"requests": 1000, "concurrency": 2, "grace_s": 30.0}
     if mode == "full":  # a flush each quarter of a second has some 40 kB
         load = {"rate": 200.0, "duration_s": 60.0}
+    if mode == "full at the end":
+        load = {"requests": 50}
     release = asyncio.Event()
-    async with serve(release=None if mode == "full" else release) as url:
+    async with serve(release=None if mode.startswith("full") else release) as url:
         context = Context(id="child")
         request = Request("openai", "m", url, (), b"{}")
         plan = make_plan(load, context, lambda _: request, decode)
@@ -66,13 +69,16 @@ async def main(mode: str, run_dir: Path) -> None:
             elif mode == "kill":
                 tell(elapsed_s=engine.progress().elapsed_s)
 
-        setup = Setup(url=url, run_dir=run_dir, handle_signals=True)
+        raw: Raw = "off" if mode == "full at the end" else "full"
+        setup = Setup(url=url, run_dir=run_dir, raw=raw, handle_signals=True)
         captured = await capture(plan, context, setup, on_beat=on_beat)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
         told(captured, context)
         tell(handler=signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "full":
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    UNLIMITED = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    limit = {"full": 100_000, "full at the end": 10_000}.get(sys.argv[1], UNLIMITED)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, UNLIMITED))
     asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

@@ -149,6 +149,23 @@ def test_a_server_that_is_not_there_makes_a_run_of_failures(tmp_path: Path) -> N
     assert context.stopped_early is None
 
 
+def test_a_directory_that_is_spoiled_meanwhile_costs_its_last_word_only(tmp_path: Path) -> None:
+    async def main() -> tuple[Captured, Context]:
+        release = asyncio.Event()
+
+        def spoil(_: Engine) -> None:
+            (tmp_path / "out" / "run.json").unlink(missing_ok=True)
+            (tmp_path / "out" / "run.json" / "taken").mkdir(parents=True, exist_ok=True)
+            release.set()
+
+        async with serve(_SILENT, release) as url, asyncio.timeout(20):
+            return await _capture(url, {"requests": 1}, tmp_path, on_beat=spoil)
+
+    captured, context = asyncio.run(main())
+    assert context.stopped_early == f"{tmp_path / 'out' / 'run.json'}: Is a directory"
+    assert len(list(records(captured.run))) == 1
+
+
 # -- what cannot be -----------------------------------------------------------------------
 
 
@@ -277,6 +294,15 @@ def test_a_full_disk_ends_the_run_and_what_was_measured_is_reported(tmp_path: Pa
     assert 0 < told["unsaved"] < len(told["status"])
     assert set(told["status"]) == {"ok"}
     assert set(told["tokens"]) == {3}
+    assert runs.load(tmp_path / "out").file.context.stopped_early == told["stopped_early"]
+
+
+@posix
+def test_so_does_one_that_had_no_room_for_the_records_at_the_end(tmp_path: Path) -> None:
+    told, _ = _child("full at the end", tmp_path / "out")
+    assert told["stopped_early"] == f"{tmp_path / 'out' / 'records.jsonl'}: File too large"
+    assert told["status"] == ["ok"] * 50
+    assert told["unsaved"] == 50
     assert runs.load(tmp_path / "out").file.context.stopped_early == told["stopped_early"]
 
 

@@ -195,7 +195,8 @@ from llm_latency_lens.timeline import Timeline
 
 path, limit = Path(sys.argv[1]), int(sys.argv[2])
 spool = Spool(path)
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+none = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, none))
 
 def request(index):
     timeline = Timeline(index=index)
@@ -215,6 +216,7 @@ async def main():
 
 asyncio.run(main())
 spool.finish()
+resource.setrlimit(resource.RLIMIT_FSIZE, (none, none))
 warnings = []
 with path.open("rb") as file:
     kept = list(read_frames(file, warnings.append))

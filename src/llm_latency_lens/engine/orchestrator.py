@@ -121,8 +121,6 @@ class Engine:
         return self._outcome()
 
     def _outcome(self) -> Outcome:
-        if self._bug:
-            raise self._bug
         health = self._vitals.finish()
         health.gc_disabled = True
         health.progress_decode_ms = self._ledger.decode_ms
