@@ -8,12 +8,12 @@ tokens.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,17 @@ def run() -> list[dict[str, Any]]:
     first, last = _edges()
     rows.append(_row("first send of 8 requests", first, "ms", first / python, "bare python"))
     rows.append(_row("end after last token, 8 requests", last, "ms", last / python, "bare python"))
-    _, small, _, _ = _benchmark({"tokens": "8"}, ["--concurrency", "1", "--requests", "8"])
-    _, large, _, _ = _benchmark({"tokens": "64"}, ["--concurrency", "1000", "--requests", "2000"])
-    rows.append(_row("peak memory, 128,000 tokens", large, "MB", large / small, "8 requests"))
+    small, _ = _benchmark({"tokens": "8"}, ["--concurrency", "1", "--requests", "8"])
+    large, _ = _benchmark({"tokens": "64"}, ["--concurrency", "1000", "--requests", "2000"])
+    rows.append(
+        _row(
+            "peak memory, 128,000 tokens",
+            large["peak_mb"],
+            "MB",
+            large["peak_mb"] / small["peak_mb"],
+            "8 requests",
+        )
+    )
     return rows
 
 
@@ -63,29 +71,27 @@ def _cpu_ms(arguments: Sequence[str]) -> float:
 def _edges() -> tuple[float, float]:
     best_first = best_last = float("inf")
     for _ in range(_TRIES):
-        begun, _, ended, log = _benchmark({"ttft": "50ms", "tokens": "16"}, ["--requests", "8"])
-        best_first = min(best_first, (min(sent.received_ns for sent in log) - begun) / 1e6)
-        best_last = min(best_last, (ended - max(max(sent.sends_ns) for sent in log)) / 1e6)
+        went, log = _benchmark({"ttft": "50ms", "tokens": "16"}, ["--requests", "8"])
+        first = min(sent.received_ns for sent in log) - went["begun_ns"]
+        last = went["ended_ns"] - max(max(sent.sends_ns) for sent in log)
+        best_first, best_last = min(best_first, first / 1e6), min(best_last, last / 1e6)
     return best_first, best_last
 
 
-def _benchmark(simulated: dict[str, str], options: list[str]) -> tuple[int, float, int, list[Sent]]:
-    """When the command began, its peak memory in MB, when it ended, and what was sent to it."""
+def _benchmark(
+    simulated: dict[str, str], options: list[str]
+) -> tuple[dict[str, float], list[Sent]]:
+    """How the command went (see `peak`), and what was sent to it."""
     with (
         tempfile.TemporaryDirectory() as folder,
         start_simulator(SimConfig.from_options(**simulated)) as simulator,
     ):
+        figures = Path(folder, "figures.json")
         command = [
+            *(sys.executable, "-m", "benchmarks.peak", str(figures)),
             *(sys.executable, "-m", "llm_latency_lens", "benchmark", "openai/sim", "Hi", "--quiet"),
             *("--base-url", simulator.base_url, "--api-key", "none", *options),
         ]
         environment = {**os.environ, "LATENCY_LENS_HOME": str(Path(folder, "home"))}
-        begun = time.time_ns()
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        ended = time.time_ns()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{command} ended with {process.returncode}")
-        log = simulator.log()
-    return begun, usage.ru_maxrss / 1024, ended, log
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+        return json.loads(figures.read_text()), simulator.log()
