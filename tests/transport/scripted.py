@@ -244,6 +244,7 @@ async def serve(
     host: str = "127.0.0.1",
     unix: str | None = None,
     narrow: bool = False,
+    port: int = 0,
 ) -> AsyncIterator[Server]:
     """A server that runs `script(peer)` for each connection; a narrow one takes in little."""
     if unix:
@@ -251,7 +252,7 @@ async def serve(
         sock.bind(unix)
     else:
         sock = socket.create_server(
-            (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
     if narrow:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)

@@ -107,6 +107,63 @@ def test_a_name_with_several_addresses_falls_back_to_the_one_that_listens() -> N
     assert timeline.connection.address.startswith("127.0.0.1:")
 
 
+def _resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let every name have these addresses, as a resolver's file would."""
+    known = socket.getaddrinfo
+
+    def look_up(_: str, port: int, **options: int) -> list[object]:
+        return [found for address in addresses for found in known(address, port, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+def test_the_next_address_is_tried_where_the_first_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> Timeline:
+        async with serve(always(plain(b"ok"))) as server:
+            _resolves_to(monkeypatch, "127.0.0.2", "::1", "127.0.0.1")
+            return await ask_once(NETWORK, f"http://model.example:{server.port}/")
+
+    timeline = run(main())
+    check_shape(timeline)
+    assert timeline.complete
+    assert timeline.connection.address is not None
+    assert timeline.connection.address.startswith("127.0.0.1:")
+
+
+def test_the_next_address_is_tried_where_the_first_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as full, socket.socket() as waiting:
+        full.bind(("127.0.0.2", 0))
+        full.listen(0)
+        waiting.connect(full.getsockname())  # its queue is full: the kernel drops what follows
+        port = full.getsockname()[1]
+
+        async def main() -> Timeline:
+            async with serve(always(plain(b"ok")), port=port):
+                _resolves_to(monkeypatch, "127.0.0.2", "127.0.0.1")
+                return await ask_once(NETWORK, f"http://model.example:{port}/")
+
+        timeline = run(main())
+    assert timeline.complete
+    assert timeline.connection.address == f"127.0.0.1:{port}"
+    assert timeline.connection.connect_ns is not None
+    assert timeline.connection.connect_ns > 200_000_000  # the wait for the first is part of it
+
+
+def test_where_every_address_refuses_the_reason_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    _resolves_to(monkeypatch, "::1", "127.0.0.1")
+    kind, stage, message = _why(run(ask_once(NETWORK, f"http://model.example:{port}/")))
+    assert (kind, stage) == ("network", "connect")
+    assert message == (
+        f"no connection to model.example:{port}: connection refused (is the server running there?)"
+    )
+
+
 def test_an_address_of_version_6() -> None:
     async def main() -> Timeline:
         async with serve(always(plain(b"ok")), host="::1") as server:
