@@ -133,7 +133,8 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.02)
         else:
             return
-    raise RuntimeError(f"{process.args} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    last = log.read_text(errors="replace")[-2000:]
+    raise RuntimeError(f"what should listen on port {port} did not start:\n{last}")
 
 
 def _wait_for_model(port: int) -> None:

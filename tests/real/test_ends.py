@@ -24,8 +24,8 @@ def under_way(
 ) -> Iterator[subprocess.Popen[str]]:
     """A benchmark that has answers on the disk already and would go on for a minute."""
     command = [
-        *(COMMAND, "benchmark", "openai/sim", "Hi", "--base-url", base_url, "--quiet"),
-        *("--concurrency", "4", "--duration", "60s", "--run-dir", run, *args),
+        *(str(COMMAND), "benchmark", "openai/sim", "Hi", "--base-url", base_url, "--quiet"),
+        *("--concurrency", "4", "--duration", "60s", "--run-dir", str(run), *args),
     ]
     with subprocess.Popen(
         command,
