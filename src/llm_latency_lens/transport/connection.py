@@ -293,7 +293,13 @@ class Http1Connection:
             Stage.WAIT: "before the answer began",
             Stage.STREAM: f"in the middle of the answer, after {len(self._body)} bytes",
         }[self._stage()]
-        self._abort(ErrorKind.NETWORK, f"the connection was lost {when}: {why}")
+        hint = ""
+        if self._carried == 1 and timeline.first_byte_ns is None and self._chose_nothing():
+            hint = " (it did not choose HTTP/1.1 in TLS: does it speak HTTP/2 alone?)"
+        self._abort(ErrorKind.NETWORK, f"the connection was lost {when}: {why}{hint}")
+
+    def _chose_nothing(self) -> bool:
+        return bool(self._layers) and not self._layers[-1].agreed_on_http1
 
     def _went_stale(self, timeline: Timeline) -> bool:
         """Whether the connection was closed while it was idle, as far as one can tell from here.

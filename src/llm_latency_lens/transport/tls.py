@@ -57,6 +57,11 @@ class TlsLayer:
     def version(self) -> str | None:
         return self._object.version()
 
+    @property
+    def agreed_on_http1(self) -> bool:
+        """Whether the server chose HTTP/1.1 (ALPN, RFC 7301); many that speak it choose nothing."""
+        return self._object.selected_alpn_protocol() == "http/1.1"
+
     def handshake(self, received: bytes) -> tuple[bool, bytes]:
         """Take what the peer sent; (done, what to send it)."""
         self._incoming.write(received)
