@@ -64,6 +64,8 @@ class Connection:
     http_version: str | None = None
     rtt_us: int | None = None
     address: str | None = None
+    resent: bool = False
+    """The request went first to a connection that the server had closed while it was idle."""
 
 
 class Timeline:

@@ -105,7 +105,7 @@ def test_reasoning_comes_before_the_answer() -> None:
 
 def test_only_first_attempts_that_succeeded_are_in_figures() -> None:
     records = [
-        answer(0, ttft_ms=100),
+        answer(0, ttft_ms=100, connection=Connection(resent=True)),
         failed(1, ErrorKind.TIMEOUT, Stage.WAIT),
         failed(2, ErrorKind.NETWORK, Stage.CONNECT, start_ms=None),
         failed(3, ErrorKind.CANCELLED, Stage.STREAM, status=Status.CANCELLED),
@@ -126,6 +126,7 @@ def test_only_first_attempts_that_succeeded_are_in_figures() -> None:
     retries = result.retries
     assert (retries.sent, retries.ok, retries.failed, retries.cancelled) == (3, 1, 1, 1)
     assert retries.recovered == 1
+    assert retries.stale_connections == 1
 
 
 def test_gaps_of_a_broken_answer_are_in_no_figure() -> None:

@@ -63,7 +63,14 @@ def plain_result() -> dict[str, Any]:
             "errors_by_stage": {},
             "error_examples": [],
         },
-        "retries": {"sent": 0, "ok": 0, "failed": 0, "cancelled": 0, "recovered": 0},
+        "retries": {
+            "sent": 0,
+            "ok": 0,
+            "failed": 0,
+            "cancelled": 0,
+            "recovered": 0,
+            "stale_connections": 0,
+        },
         "metrics": {
             "ttft_ms": summary(201.34),
             "answer_ms": summary(201.34),

@@ -117,7 +117,14 @@ def test_failures_by_cause_and_nothing_that_steers_a_terminal(make: Make):
             requests__planned=300,
             requests__error_examples=[example, other],
             error_rate=12 / 198,
-            retries={"sent": 4, "ok": 1, "failed": 3, "cancelled": 0, "recovered": 1},
+            retries={
+                "sent": 4,
+                "ok": 1,
+                "failed": 3,
+                "cancelled": 0,
+                "recovered": 1,
+                "stale_connections": 2,
+            },
         )
     )
     assert (
@@ -125,6 +132,7 @@ def test_failures_by_cause_and_nothing_that_steers_a_terminal(make: Make):
         " them to\n              warm up\n"
     ) in text
     assert "retries       4 sent, 1 request recovered; in no figure above\n" in text
+    assert "reconnected   2 requests: the server had closed the idle connection\n" in text
     assert "errors        11 x rate_limit 429 slow_down (wait): Wait?[31m ??\n" in text
     assert "              1 x rate_limit (wait): y\n" in text
     assert "…" in text

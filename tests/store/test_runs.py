@@ -130,6 +130,13 @@ def test_a_run_is_found_by_its_folder_its_parent_its_id_its_beginning_or_as_the_
         assert runs.find(name).file.context.id == path.name.replace("named", "elsewhere")
 
 
+def test_a_run_directory_that_was_used_again_stands_for_its_newest_run(tmp_path: Path) -> None:
+    first = _kept("20260101T000000Z-aaaaaa", tmp_path / "nightly")
+    second = _kept("20260102T000000Z-bbbbbb", tmp_path / "nightly")
+    assert (first, second.parent) == (tmp_path / "nightly", first)
+    assert runs.find(str(first)).file.context.id == "20260102T000000Z-bbbbbb"
+
+
 def test_a_run_that_is_not_there(home: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"no run is kept under {home / 'runs'} yet"):
         runs.find("latest")

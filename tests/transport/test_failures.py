@@ -315,6 +315,24 @@ def test_a_request_that_cannot_have_reached_the_server_is_sent_again_on_a_new_co
         assert second.connection.connect_ns is not None
 
 
+def test_a_request_that_was_sent_again_says_so() -> None:
+    async def script(peer: Peer) -> None:
+        assert await peer.request()
+        await peer.send(plain(b"ok"))
+        if await peer.request():
+            peer.fin()
+            await peer.gone()
+
+    async def main() -> tuple[Timeline, Timeline, int]:
+        async with serve(script) as server, transport() as sender:
+            first = await ask(sender, server.url)
+            return first, await ask(sender, server.url), len(server.peers)
+
+    first, second, connections = run(main())
+    assert (first.connection.resent, second.connection.resent, connections) == (False, True, 2)
+    assert second.complete
+
+
 def test_so_it_is_where_the_server_had_closed_only_half() -> None:
     async def script(peer: Peer) -> None:
         assert await peer.request()

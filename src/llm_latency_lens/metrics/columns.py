@@ -120,6 +120,7 @@ class Columns:
     errors: Counter[RequestError] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     """Clock source of each request that was answered at all."""
+    stale_connections: int = 0
     token_sources: Counter[str] = field(default_factory=Counter)
     tokens: dict[str, TokenSum] = field(
         default_factory=lambda: {
@@ -149,6 +150,7 @@ class Columns:
     def _add_measured(self, record: Record) -> None:
         ok = record.status is Status.OK
         self.statuses[record.status] += 1
+        self.stale_connections += record.connection.resent
         for mark_ns in (
             record.planned_ns,
             record.start_ns,

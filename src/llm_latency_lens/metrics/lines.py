@@ -42,6 +42,7 @@ class ConnectionLine(Struct, kw_only=True):
     http_version: str | None
     rtt_us: int | None
     address: str | None
+    resent: bool = False
 
 
 class Line(Struct, kw_only=True):
@@ -274,6 +275,7 @@ def _connection_line(connection: Connection) -> ConnectionLine:
         http_version=connection.http_version,
         rtt_us=connection.rtt_us,
         address=connection.address,
+        resent=connection.resent,
     )
 
 
@@ -287,6 +289,7 @@ def _connection_back(line: ConnectionLine) -> Connection:
         http_version=line.http_version,
         rtt_us=line.rtt_us,
         address=line.address,
+        resent=line.resent,
     )
 
 

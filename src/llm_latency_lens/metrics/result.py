@@ -166,13 +166,18 @@ class Requests(Struct, kw_only=True, frozen=True):
 
 
 class Retries(Struct, kw_only=True, frozen=True):
-    """Attempts after the first, which are in no other figure."""
+    """Attempts after the first, which are in no other figure.
+
+    `stale_connections` counts first attempts that went out again on a new connection, since the
+    server had closed the idle one that was to carry them; these are in all figures.
+    """
 
     sent: int
     ok: int
     failed: int
     cancelled: int
     recovered: int
+    stale_connections: int
 
 
 class Throughput(Struct, kw_only=True, frozen=True):

@@ -229,6 +229,7 @@ def _retries(columns: Columns) -> Retries:
         failed=columns.retries[Status.FAILED],
         cancelled=columns.retries[Status.CANCELLED],
         recovered=len(columns.recovered),
+        stale_connections=columns.stale_connections,
     )
 
 

@@ -120,6 +120,8 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     if retries := result.retries.sent:
         recovered = count(result.retries.recovered, "request")
         yield "retries", f"{retries:,} sent, {recovered} recovered; in no figure above"
+    if stale := result.retries.stale_connections:
+        yield "reconnected", f"{count(stale, 'request')}: the server had closed the idle connection"
     yield "rate", _rate(result)
     if result.goodput is not UNSET:
         yield "goodput", _goodput(result.goodput)

@@ -161,10 +161,11 @@ def find(name: str) -> Run:
     Raises UsageError when there is none, StoreError when it cannot be read.
     """
     path = Path(name)
-    if (path / _RUN).is_file():
-        return load(path)
     if path.is_dir():
-        return load(_newest(path, lambda _: True, f"{path}: no run is kept there"))
+        # A run directory that was given a second time holds the later runs as subfolders.
+        alone = (path / _RUN).is_file() and not any(path.glob(f"*/{_RUN}"))
+        missing = f"{path}: no run is kept there"
+        return load(path if alone else _newest(path, lambda _: True, missing))
     runs = home() / "runs"
     if name == "latest":
         return load(_newest(runs, lambda _: True, f"no run is kept under {runs} yet"))

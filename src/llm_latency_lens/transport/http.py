@@ -65,16 +65,19 @@ class HttpTransport:
     async def send(self, request: Request, timeline: Timeline) -> None:
         """Carry out one request. Never raises for what the network or the server does."""
         parts = _split(request.url)
-        connection = self._take(parts)
-        if connection is not None:
-            await self._exchange(connection, request, parts, timeline)
-            if not connection.stale:
+        idle = self._take(parts)
+        if idle is not None:
+            await self._exchange(idle, request, parts, timeline)
+            if not idle.stale:
                 return
             # Some servers (llama.cpp's among them) close after an answer without saying so.
             timeline.failure = timeline.sent_ns = timeline.closed_ns = None
-        connection = await self._open_for(parts, timeline)
-        if connection is not None:
-            await self._exchange(connection, request, parts, timeline)
+        fresh = await self._open_for(parts, timeline)
+        if fresh is not None:
+            try:
+                await self._exchange(fresh, request, parts, timeline)
+            finally:
+                timeline.connection.resent = idle is not None
 
     async def _exchange(
         self,
