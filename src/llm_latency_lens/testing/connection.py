@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         self._outcome = "disconnected"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast and not a test: uvloop's transports are no asyncio.Transport.
+        # A cast and not a test: the transports of other event loops are no asyncio.Transport.
         self._transport = cast(asyncio.Transport, transport)
         self._handler.opened(self)
         sock = transport.get_extra_info("socket")
