@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..record import EventKind, Events, Record, RequestError, Status, Usage
 from ..timeline import Connection
+from .schema import schema_of
 
 _Ms = float | None
 
@@ -189,8 +190,7 @@ def decode(text: bytes | str) -> Line:
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a line."""
-    schema = msgspec.json.schema(Line)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return schema_of(Line)
 
 
 def _ms(duration_ns: float | None) -> float | None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from .context import ClockSource, Mode
+from .schema import schema_of
 
 Schema = Literal["latency-lens.result/1"]
 SCHEMA: Schema = "latency-lens.result/1"
@@ -311,5 +312,4 @@ def decode(text: bytes | str) -> Result:
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a result."""
-    schema = msgspec.json.schema(Result)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return schema_of(Result)

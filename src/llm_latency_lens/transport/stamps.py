@@ -22,7 +22,7 @@ _BYTES_ACKED_OFFSET = 120
 _BYTES_SENT_OFFSET = 200
 _INFO_SIZE = 216
 _PROBE_EVERY_NS = MS_NS // 4
-_PROBE_FOR_NS = 100 * MS_NS
+_PROBE_FOR_NS = 500 * MS_NS
 ANCILLARY_SIZE = 64
 
 timespec = struct.Struct("@qq")
@@ -60,7 +60,7 @@ class StampSource:
             self.works = False
 
     async def ready(self, clock: Clock) -> bool:
-        """Whether the kernel stamps; waits until it has begun to, for at most 100 ms."""
+        """Whether the kernel stamps; waits until it has begun to, for at most half a second."""
         if self._begun_ns is None:
             self._begun_ns = clock.monotonic_ns()
         while self.works is None:
