@@ -66,6 +66,12 @@ def test_a_quantile_undoes_the_distribution(p: float, a: float, b: float) -> Non
         assert beta_cdf(x, a, b) == pytest.approx(p, abs=1e-5)
 
 
+def test_a_quantile_close_to_1_is_as_exact_as_floats_are() -> None:
+    x = beta_quantile(0.96875, 547.0, 0.3125)
+    assert beta_cdf(x, 547.0, 0.3125) == pytest.approx(0.96875, abs=1e-8)
+    assert beta_quantile(0.99, 5000.0, 0.01) == pytest.approx(1.0, abs=1e-15)
+
+
 def test_the_distribution_is_0_below_and_1_above() -> None:
     assert beta_cdf(-1.0, 2.0, 3.0) == 0.0
     assert beta_cdf(2.0, 2.0, 3.0) == 1.0

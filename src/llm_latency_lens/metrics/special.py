@@ -48,10 +48,12 @@ def _fraction(x: float, a: float, b: float) -> float:
 
 @lru_cache(maxsize=4096)
 def beta_quantile(p: float, a: float, b: float) -> float:
-    """The x with I_x(a, b) = p, to ten digits, by halving."""
+    """The x with I_x(a, b) = p, to ten digits of x and of 1 - x, by halving."""
     low, high = 0.0, 1.0
-    while high - low > 1e-10 * high:
+    while high - low > 1e-10 * min(high, 1.0 - low):
         middle = 0.5 * (low + high)
+        if middle in (low, high):  # nothing lies between two neighbouring floats
+            break
         if beta_cdf(middle, a, b) < p:
             low = middle
         else:
