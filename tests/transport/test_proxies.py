@@ -65,7 +65,7 @@ class Carrier:
 
 
 async def _pump(source: Peer, sink: Peer) -> None:
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(OSError):  # either end may be closed by now
         while data := await source.read():
             await sink.send(data)
 

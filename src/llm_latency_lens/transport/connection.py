@@ -43,6 +43,7 @@ class Http1Connection:
         self._sock: socket.socket = link.sock
         self._layers = link.layers
         self._network = network
+        self._max_body = network.max_body
         self._clock = clock
         self._realtime_ns = clock.realtime_ns
         self._recvmsg_into = link.sock.recvmsg_into
@@ -209,6 +210,8 @@ class Http1Connection:
             timeline.at.append(stamp - self._offset)
             timeline.lag.append(now - stamp)
             timeline.ends.append(after)
+            if after > self._max_body:
+                self._overflow()
         if self._complete:
             self._end(stamp)
         if ended:
@@ -251,6 +254,11 @@ class Http1Connection:
             return
         self._complete = True
         self.usable = self.usable and self._parser.should_keep_alive()
+
+    def _overflow(self) -> None:
+        if not self._complete:
+            size = self._max_body >> 20
+            self._abort(ErrorKind.PROTOCOL, f"the answer passed {size} MiB and did not end")
 
     def _note_no_stamp(self, size: int) -> None:
         """The kernel gave no stamp with this read: the request's source of time is not pure."""
@@ -357,10 +365,4 @@ class Http1Connection:
                 self._abort(ErrorKind.TIMEOUT, f"nothing came for {limits.idle_s:g} s")
                 return
             wait_s = min(wait_s, left_s)
-        if len(timeline.body) > self._network.max_body:
-            self._abort(
-                ErrorKind.PROTOCOL,
-                f"the answer passed {self._network.max_body >> 20} MiB and did not end",
-            )
-            return
         self._timer = self._loop.call_later(wait_s, self._watch)
