@@ -70,6 +70,25 @@ def test_warm_opens_so_many_and_their_first_requests_carry_the_phases() -> None:
     run(main())
 
 
+def test_a_server_of_a_single_thread_can_be_warmed_too() -> None:
+    """It waits for the first connection's request before it looks at the second."""
+    asked: list[Peer] = []
+
+    async def script(peer: Peer) -> None:
+        while await peer.request():
+            asked.append(peer)
+            await peer.send(plain(b"ok"))
+
+    async def main() -> None:
+        async with serve(script) as server, transport() as sender:
+            await sender.warm(server.url, 3)
+            for _ in range(2):
+                await ask(sender, server.url)
+            assert asked == [server.peers[0]] * 2
+
+    run(main())
+
+
 def test_warm_returns_the_first_failure_and_keeps_what_opened() -> None:
     async def main() -> None:
         async with serve(always(plain(b"ok"))) as server, transport() as sender:

@@ -56,7 +56,9 @@ class HttpTransport:
                 opened = await self._open(self._dialer.attempt(parts))
             if isinstance(opened, Failure):
                 return opened
-            self._idle.setdefault(_origin(parts), []).append(opened)
+            # The last of the list is used first: one that has served before the first that opened,
+            # since a server of a single thread waits on the connections in that order.
+            self._idle.setdefault(_origin(parts), []).insert(0, opened)
             return None
 
         opened = await asyncio.gather(*(open_one() for _ in range(count)))
