@@ -21,18 +21,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from llm_latency_lens.experiments.calibrate import SIMULATED
 from llm_latency_lens.testing.config import SimConfig
 from llm_latency_lens.testing.process import start_simulator
 from llm_latency_lens.testing.sendlog import Sent
 
 STREAMS = (1, 100, 500, 1000)
 ROUNDS = 2
-_SIMULATED = {
-    "ttft": "lognormal:200ms,0.3",
-    "gap": "lognormal:20ms,0.3",
-    "stalls": "0.2%:150ms",
-    "tokens": "64",
-}
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +45,7 @@ def _measure(client: str, streams: int) -> dict[str, Any]:
     requests = max(ROUNDS * streams, 8)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "records.jsonl")
-        with start_simulator(SimConfig.from_options(**_SIMULATED)) as simulator:
+        with start_simulator(SimConfig.from_options(**SIMULATED)) as simulator:
             command = _command(client, simulator.base_url, streams, requests, file)
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             environment = {**os.environ, "LATENCY_LENS_HOME": folder}

@@ -30,7 +30,7 @@ from .engine.load import Load, make_plan
 from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
 from .engine.scrub import find_secrets
-from .errors import StoreError, UsageError
+from .errors import UsageError
 from .experiments.certificate import newest_certificate
 from .metrics.context import Context
 from .metrics.lines import to_line
@@ -38,7 +38,7 @@ from .record import EventKind, Record
 from .request import Prompt, Secret, Target
 from .store import runs
 from .store.runs import Raw, Run
-from .store.understand import CountTokens, keep_counts, records, summarise
+from .store.understand import CountTokens, records, summarise
 from .timeline import Timeline
 from .transport import Network, Timeouts, Tls
 from .workload import cycle
@@ -198,7 +198,7 @@ class Lens:
         load: Load = {"requests": 1, "connections": "cold"}
         teller = _Teller(on_text) if on_text else None
         captured = await self._capture([prompt], load, name, handle_signals, teller)
-        record = next(records(captured.run, captured.unsaved, self._tokenizer))
+        record = next(records(captured.run, captured.unsaved, captured.count_tokens))
         if teller:
             teller.tell(record)
         return Profile(record, captured.run, self._keep_text)
@@ -243,8 +243,8 @@ class Lens:
         chosen = [prompts] if isinstance(prompts, str | Prompt) else prompts
         beat = _every(_PROGRESS_BEATS, on_progress) if on_progress else None
         captured = await self._capture(chosen, load, name, handle_signals, beat)
-        result = summarise(captured.run, captured.unsaved, self._tokenizer)
-        return Benchmark(result, captured.run, captured.unsaved, self._tokenizer)
+        result = summarise(captured.run, captured.unsaved, captured.count_tokens)
+        return Benchmark(result, captured.run, captured.unsaved, captured.count_tokens)
 
     # -- what both need -----------------------------------------------------------------------
 
@@ -278,13 +278,7 @@ class Lens:
             count_tokens=self._tokenizer,
             handle_signals=handle_signals,
         )
-        captured = await capture(plan, context, setup, on_beat=on_beat)
-        if self._tokenizer and self._raw != "off":
-            try:
-                keep_counts(captured.run, captured.unsaved, self._tokenizer)
-            except StoreError as error:
-                context.stopped_early = context.stopped_early or str(error)
-        return captured
+        return await capture(plan, context, setup, on_beat=on_beat)
 
     def _context(self, name: str, prompts: Sequence[Prompt], load: Load) -> Context:
         now = datetime.now(UTC)

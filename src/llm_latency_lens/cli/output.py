@@ -86,6 +86,8 @@ def command_again(call: Call, *, keep_text: bool) -> str:
 
 
 def _flags(choice: Choice, keep_text: bool) -> Iterator[str]:
+    from ..engine.host import public_url
+
     item, value = choice.setting, choice.value
     if isinstance(value, bool):
         if value != item.default:
@@ -104,12 +106,6 @@ def _flags(choice: Choice, keep_text: bool) -> Iterator[str]:
     elif isinstance(value, dict):
         yield f"{item.flag} {shlex.quote(json.dumps(value, ensure_ascii=False))}"
     elif item.name in ("base_url", "proxy"):
-        yield f"{item.flag} {shlex.quote(_without_password(value))}"
+        yield f"{item.flag} {shlex.quote(public_url(value))}"
     else:
         yield f"{item.flag} {shlex.quote(str(choice.raw))}"
-
-
-def _without_password(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    return scheme + mark + authority.rpartition("@")[2] + slash + path

@@ -19,7 +19,7 @@ from ..providers.redact import redact, safe_prefix
 from ..store import runs
 from ..store.runs import Raw, Run, RunFile
 from ..store.spool import Spool
-from ..store.understand import CountTokens, counted
+from ..store.understand import CountTokens, counted, keep_counts
 from ..timeline import Timeline
 from ..transport import HttpTransport, Network
 from ..transport.limits import ensure_descriptors
@@ -43,7 +43,7 @@ class Setup:
     run_dir: Path | None = None
     keep_text: bool = False
     count_tokens: CountTokens | None = None
-    """For `--raw off`, which keeps no text to count later."""
+    """Counts answers for which the provider gives no number; what it finds is kept."""
     handle_signals: bool = False
     """Let SIGINT and SIGTERM end the run early; only where this is the program's main thread."""
 
@@ -54,6 +54,8 @@ class Captured:
 
     run: Run
     unsaved: list[Timeline]
+    count_tokens: CountTokens | None = None
+    """Needed again only where the disk did not take what it had counted."""
 
 
 class _Memory:
@@ -120,11 +122,28 @@ async def capture(
         if spool.error and not context.stopped_early:
             context.stopped_early = str(spool.error)
         unsaved = spool.unsaved()
+    run = Run(path, file)
+    count = _still_to_count(context, setup, run, unsaved)
     try:
         runs.write(path, file)
     except StoreError as error:
         context.stopped_early = context.stopped_early or str(error)
-    return Captured(Run(path, file), unsaved)
+    return Captured(run, unsaved, count)
+
+
+def _still_to_count(
+    context: Context, setup: Setup, run: Run, unsaved: list[Timeline]
+) -> CountTokens | None:
+    """Keep what the tokenizer counts with the run; gives the tokenizer where that failed."""
+    count = setup.count_tokens
+    if count is None or setup.raw == "off":  # records hold their counts
+        return count if unsaved else None
+    try:
+        keep_counts(run, unsaved, count)
+    except StoreError as error:
+        context.stopped_early = context.stopped_early or str(error)
+        return count
+    return None
 
 
 def _write_records(

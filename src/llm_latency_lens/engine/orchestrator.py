@@ -21,7 +21,7 @@ from ..request import Request
 from ..timeline import ErrorKind, Stage, Timeline
 from .ledger import Ledger
 from .plan import Outcome, Plan, Progress, Sink, Transport
-from .scrub import scrub
+from .scrub import scrub, scrub_body
 from .vitals import BEAT_NS, Vitals
 from .watch import FirstTokenWatch
 
@@ -269,7 +269,7 @@ class Engine:
             if timeline.index % _SWEEP_BEATS == share
         ]
         for timeline in timelines:
-            scrub(timeline, self._plan.secrets)
+            scrub_body(timeline.body, self._plan.secrets)
         self._sink.sweep(timelines)
 
     # -- stopping -----------------------------------------------------------------------------

@@ -28,19 +28,20 @@ def find_secrets(api_key: Secret | None, headers: Iterable[tuple[str, str]]) -> 
 
 
 def scrub(timeline: Timeline, secrets: tuple[bytes, ...]) -> None:
-    """Blank the secrets in what a server sent; lengths stay."""
-    body = timeline.body
+    """Blank the secrets in all that a server sent."""
+    scrub_body(timeline.body, secrets)
+    timeline.headers = tuple(
+        (name, _blank(value, secrets)) for name, value in timeline.headers if name not in _DROPPED
+    )
+
+
+def scrub_body(body: bytearray, secrets: tuple[bytes, ...]) -> None:
+    """Blank the secrets in a body, which may still grow; its length stays."""
     for secret in secrets:
         at = body.find(secret)
         while at >= 0:
             body[at : at + len(secret)] = b"*" * len(secret)
             at = body.find(secret, at)
-    if timeline.headers:
-        timeline.headers = tuple(
-            (name, _blank(value, secrets))
-            for name, value in timeline.headers
-            if name not in _DROPPED
-        )
 
 
 def _blank(value: str, secrets: tuple[bytes, ...]) -> str:

@@ -41,12 +41,13 @@ LIMIT_US = 1000.0
 """The p99 error up to which a rate counts as measured truly."""
 
 _TOKENS = 64
-_SIMULATED = {
+SIMULATED = {
     "ttft": "lognormal:200ms,0.3",
     "gap": "lognormal:20ms,0.3",
     "stalls": "0.2%:150ms",
     "tokens": str(_TOKENS),
 }
+"""The provider that the instrument is held against, as options of the simulator."""
 _LEAST_REQUESTS = 4
 
 Floats = npt.NDArray[np.float64]
@@ -98,7 +99,7 @@ def calibrate(
 
 
 def _measure(streams: int) -> tuple[Level, str]:
-    config = SimConfig.from_options(**_SIMULATED)
+    config = SimConfig.from_options(**SIMULATED)
     context = Context(id=f"calibrate-{streams}", tool_version=__version__)
     load: Load = {"concurrency": streams, "requests": max(streams, _LEAST_REQUESTS)}
     with TemporaryDirectory(prefix="latency-lens-") as folder, start_simulator(config) as simulator:

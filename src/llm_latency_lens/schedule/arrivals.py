@@ -10,12 +10,11 @@ from array import array
 from collections.abc import Callable
 from fractions import Fraction
 
+from ..clock import SECOND_NS
 from ..errors import UsageError
 
 Schedule = Callable[[int], int | None]
 """The n-th arrival (from 0), as nanoseconds after the start of the run; None ends the run."""
-
-_SECOND_NS = 1_000_000_000
 
 
 def constant(
@@ -29,7 +28,7 @@ def constant(
     rate or an end that is not positive.
     """
     _check(rate, requests, duration_ns)
-    distance = Fraction(_SECOND_NS) / Fraction(repr(rate))
+    distance = Fraction(SECOND_NS) / Fraction(repr(rate))
     twice_top, twice_bottom = 2 * distance.numerator, 2 * distance.denominator
 
     def arrival(n: int) -> int | None:
@@ -66,7 +65,7 @@ def poisson(
             last_ns = arrivals[-1] if arrivals else 0
             if duration_ns is not None and last_ns >= duration_ns:
                 return None
-            arrivals.append(last_ns + round(-math.log1p(-uniform()) / rate * _SECOND_NS))
+            arrivals.append(last_ns + round(-math.log1p(-uniform()) / rate * SECOND_NS))
         at_ns = arrivals[n]
         return None if duration_ns is not None and at_ns >= duration_ns else at_ns
 
@@ -79,4 +78,4 @@ def _check(rate: float, requests: int | None, duration_ns: int | None) -> None:
     if requests is not None and requests < 1:
         raise UsageError(f"{requests} requests cannot be sent: it must be at least 1")
     if duration_ns is not None and duration_ns < 1:
-        raise UsageError(f"a duration of {duration_ns / _SECOND_NS:g} s is not above 0")
+        raise UsageError(f"a duration of {duration_ns / SECOND_NS:g} s is not above 0")
