@@ -215,6 +215,8 @@ def test_the_command_shown_holds_no_key_and_no_password(shell: Shell, simulator:
     assert again.endswith("--no-stream --requests 6 --concurrency 3 --insecure")
     said = shell("benchmark", "sim", "x", "--base-url", simulator, *LOAD, "--api-key", "none")
     assert "--api-key none" in said.out
+    said = shell("benchmark", "sim", "x", "--base-url", f"{simulator}?key=hidden", *LOAD)
+    assert "hidden" not in said.out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

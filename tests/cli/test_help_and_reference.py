@@ -11,14 +11,20 @@ from command_shell import Shell
 
 from llm_latency_lens.cli import reference
 from llm_latency_lens.cli.app import VERBS
-from llm_latency_lens.cli.options import COMMANDS, groups_of
+from llm_latency_lens.cli.options import COMMANDS, DEFAULT_REQUESTS, groups_of
 from llm_latency_lens.cli.settings import settings_of
+from llm_latency_lens.engine import load
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def test_the_commands_are_the_verbs():
     assert [module.VERB.__name__ for module in VERBS] == list(COMMANDS)
+
+
+def test_the_default_that_help_shows_is_the_one_that_is_used():
+    """Help must not load the engine, so that the number stands twice."""
+    assert DEFAULT_REQUESTS == load.DEFAULT_REQUESTS
 
 
 @pytest.mark.parametrize("module", VERBS, ids=[module.VERB.__name__ for module in VERBS])
