@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import msgspec
@@ -33,7 +33,7 @@ from .engine.scrub import find_secrets
 from .errors import UsageError
 from .experiments.certificate import newest_certificate
 from .metrics.context import Context
-from .metrics.lines import to_line
+from .metrics.lines import encode, to_line
 from .record import EventKind, Record
 from .request import Prompt, Secret, Target
 from .store import runs
@@ -90,8 +90,8 @@ class Profile:
 
     def to_dict(self) -> dict[str, Any]:
         """One line of `--records`, as the documentation's page on records describes it."""
-        line = to_line(self.record, keep_text=self.keep_text)
-        return cast("dict[str, Any]", msgspec.to_builtins(line))
+        line = encode(to_line(self.record, keep_text=self.keep_text))
+        return msgspec.json.decode(line, type=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
+from .request import Operation
 from .timeline import Connection, ErrorKind, Stage, Timeline
 
 
@@ -40,20 +42,43 @@ class RequestError:
     message: str
     http_status: int | None = None
     provider_code: str | None = None
+    retry_after_s: float | None = None
+    """How long the provider asks to wait before the next attempt, whatever form it said it in."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One limit as the provider's headers state it with an answer; None is what they leave out.
+
+    `name` says what is counted: `requests`, `tokens`, `input_tokens`, `output_tokens`, with `_day`
+    and the like behind it where one provider counts the same over several windows.
+    """
+
+    name: str
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: float | None = None
+    """Seconds from the answer until the limit is whole again."""
 
 
 @dataclass(slots=True)
 class Usage:
     """Token counts; None is unknown, never zero.
 
-    `input` includes `cached_input`, and `output` includes `reasoning`, whatever the provider's
-    own convention is: the decoder maps it.
+    `input` includes what was read from a cache and written to one, and audio; `output` includes
+    `reasoning` and audio, whatever the provider's own convention is: the decoder maps it.
     """
 
     input: int | None = None
     output: int | None = None
     reasoning: int | None = None
     cached_input: int | None = None
+    cache_write: int | None = None
+    """Written to a prompt cache, for whatever time to live."""
+    cache_write_1h: int | None = None
+    """Those of `cache_write` that are kept for an hour, which Anthropic charges more for."""
+    audio_input: int | None = None
+    audio_output: int | None = None
 
 
 @dataclass(slots=True)
@@ -96,6 +121,9 @@ class Record:
     warmup: bool = False
     stream: bool = True
     max_tokens: int | None = None
+    operation: Operation = Operation.CHAT
+    arm: str | None = None
+    """Which arm of an experiment it belongs to."""
     error: RequestError | None = None
 
     planned_ns: int | None = None
@@ -117,6 +145,14 @@ class Record:
     fingerprint: str | None = None
     hints_ms: Mapping[str, float] = field(default_factory=dict)
     """What the server itself says of its time, e.g. llama.cpp's `prompt_ms`."""
+
+    service_tier: str | None = None
+    """The tier that answered, where the provider says so: it can change the price."""
+    billed_usd: Decimal | None = None
+    """What the provider itself says that the request cost."""
+    cost_usd: Decimal | None = None
+    """What the request cost by the prices known; None where no price is known, never 0."""
+    rate_limits: tuple[RateLimit, ...] = ()
 
     connection: Connection = field(default_factory=Connection)
     headers: Mapping[str, str] = field(default_factory=dict)

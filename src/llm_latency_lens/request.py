@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 Message = Mapping[str, Any]
 """One chat message as the provider's API has it, e.g. ``{"role": "user", "content": "Hi"}``."""
+
+
+class Operation(StrEnum):
+    """What is asked for, by the names of OpenTelemetry's `gen_ai.operation.name` where it has one.
+
+    Embeddings and rerank answer in one piece: they have no tokens to wait for, only an end.
+    """
+
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
 
 
 class Secret:
@@ -42,21 +54,31 @@ class Prompt:
     """What one request says: the conversation, and how many tokens may come back.
 
     `max_tokens` overrides the target's for this prompt alone; `tag` names the prompt in results.
+    `documents` are what a rerank puts in order; the messages are its query.
     """
 
     messages: tuple[Message, ...]
     max_tokens: int | None = None
     tag: str | None = None
+    documents: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> Prompt:
         """A single user message."""
         return cls(({"role": "user", "content": text},))
 
+    @property
+    def text(self) -> str:
+        """The text of all messages, a line break between two: what is embedded, or the query."""
+        return "\n".join(filter(None, map(_text, self.messages)))
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask and how: everything about a call that does not change from prompt to prompt."""
+    """Whom to ask and how: everything about a call that does not change from prompt to prompt.
+
+    `region`, `project` and `api_version` are for the clouds that put them into the address.
+    """
 
     provider: str
     model: str
@@ -67,6 +89,10 @@ class Target:
     stream: bool = True
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    operation: Operation = Operation.CHAT
+    region: str | None = None
+    project: str | None = None
+    api_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +113,19 @@ class Request:
     stream: bool = True
     max_tokens: int | None = None
     tag: str | None = None
+    operation: Operation = Operation.CHAT
+    arm: str | None = None
+    """Which arm of an experiment this request belongs to."""
+
+
+Authorize = Callable[[Request], Request]
+"""Adds what proves who asks, where that is more than a key in a header: a token that is renewed, a
+signature. Called just before a request is sent; must not wait for anything."""
+
+
+def _text(message: Message) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = (part.get("text", "") for part in content if isinstance(part, dict))
+        return "\n".join(part for part in parts if isinstance(part, str) and part)
+    return content if isinstance(content, str) else ""

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from .request import Operation
+
 
 class Stage(StrEnum):
     """Where in a request something happened."""
@@ -64,6 +66,8 @@ class Connection:
     http_version: str | None = None
     rtt_us: int | None = None
     address: str | None = None
+    tls_resumed: bool | None = None
+    """Whether the handshake took up an earlier session; None without a handshake."""
     resent: bool = False
     """The request went first to a connection that the server had closed while it was idle."""
 
@@ -72,6 +76,7 @@ class Timeline:
     """The raw record of one request; append-only while the request runs."""
 
     __slots__ = (
+        "arm",
         "at",
         "attempt",
         "body",
@@ -90,6 +95,7 @@ class Timeline:
         "model",
         "offset_end_ns",
         "offset_ns",
+        "operation",
         "planned_ns",
         "provider",
         "sent_ns",
@@ -113,6 +119,8 @@ class Timeline:
         tag: str | None = None,
         warmup: bool = False,
         planned_ns: int | None = None,
+        operation: str = Operation.CHAT,
+        arm: str | None = None,
     ) -> None:
         self.index = index
         self.id = id
@@ -124,6 +132,8 @@ class Timeline:
         self.tag = tag
         self.warmup = warmup
         self.planned_ns = planned_ns
+        self.operation = Operation(operation)
+        self.arm = arm
         self.start_ns: int | None = None
         self.sent_ns: int | None = None
         self.first_byte_ns: int | None = None

@@ -144,7 +144,8 @@ def test_the_fields_are_the_ones_that_other_programs_read() -> None:
         [300.000001, "text", 3],
         [350.0, "text", 2],
     ]
-    assert line["usage"] == {"input": 5, "output": 3, "reasoning": 1, "cached_input": 0}
+    usage = {name: found for name, found in line["usage"].items() if found is not None}
+    assert usage == {"input": 5, "output": 3, "reasoning": 1, "cached_input": 0}
     assert (line["ttft_ms"], line["answer_ms"], line["e2e_ms"]) == (250.0, 300.000001, 400.0)
     assert line["tpot_ms"] == 50.0
     assert line["read_lag_us_max"] == 12.345
@@ -173,6 +174,7 @@ def test_a_request_that_never_started_keeps_its_columns() -> None:
         "message": "connection refused",
         "http_status": None,
         "provider_code": None,
+        "retry_after_s": None,
     }
     assert lines.from_line(lines.decode(json.dumps(line))) == record
 

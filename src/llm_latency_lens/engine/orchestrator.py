@@ -197,6 +197,8 @@ class Engine:
                 tag=request.tag,
                 warmup=warmup,
                 planned_ns=planned_ns if attempt == 0 else None,
+                operation=request.operation,
+                arm=request.arm,
             )
             await self._send(request, timeline)
             if not warmup and attempt == 0:

@@ -8,14 +8,16 @@ is written for the reader's convenience and not read back.
 from __future__ import annotations
 
 from array import array
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from ..record import EventKind, Events, Record, RequestError, Status, Usage
+from ..record import EventKind, Events, RateLimit, Record, RequestError, Status, Usage
+from ..request import Operation
 from ..timeline import Connection
-from .schema import schema_of
+from . import schema
 
 _Ms = float | None
 
@@ -43,6 +45,7 @@ class ConnectionLine(Struct, kw_only=True):
     http_version: str | None
     rtt_us: int | None
     address: str | None
+    tls_resumed: bool | None = None
     resent: bool = False
 
 
@@ -93,6 +96,12 @@ class Line(Struct, kw_only=True):
     late_events: int
     merged_events: int
     coalesced_events: int
+    operation: Operation = Operation.CHAT
+    arm: str | None = None
+    service_tier: str | None = None
+    billed_usd: Decimal | None = None
+    cost_usd: Decimal | None = None
+    rate_limits: tuple[RateLimit, ...] = ()
 
 
 _SHARED = (
@@ -119,6 +128,12 @@ _SHARED = (
     "late_events",
     "merged_events",
     "coalesced_events",
+    "operation",
+    "arm",
+    "service_tier",
+    "billed_usd",
+    "cost_usd",
+    "rate_limits",
 )
 """Fields that a record and a line have in common."""
 
@@ -178,9 +193,11 @@ def from_line(line: Line) -> Record:
 def encode(line: Line) -> bytes:
     """The line as JSON, without a line break. Halves of surrogate pairs become question marks."""
     try:
-        return msgspec.json.encode(line)
+        return schema.encode(line)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(line)))
+        return schema.encode(
+            _without_surrogates(msgspec.to_builtins(line, builtin_types=(Decimal,)))
+        )
 
 
 def decode(text: bytes | str) -> Line:
@@ -190,7 +207,7 @@ def decode(text: bytes | str) -> Line:
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a line."""
-    return schema_of(Line)
+    return schema.schema_of(Line)
 
 
 def _ms(duration_ns: float | None) -> float | None:
@@ -275,6 +292,7 @@ def _connection_line(connection: Connection) -> ConnectionLine:
         http_version=connection.http_version,
         rtt_us=connection.rtt_us,
         address=connection.address,
+        tls_resumed=connection.tls_resumed,
         resent=connection.resent,
     )
 
@@ -289,6 +307,7 @@ def _connection_back(line: ConnectionLine) -> Connection:
         http_version=line.http_version,
         rtt_us=line.rtt_us,
         address=line.address,
+        tls_resumed=line.tls_resumed,
         resent=line.resent,
     )
 

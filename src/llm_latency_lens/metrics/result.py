@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from . import schema
 from .context import ClockSource, Mode
-from .schema import schema_of
 
 Schema = Literal["latency-lens.result/1"]
 SCHEMA: Schema = "latency-lens.result/1"
@@ -302,7 +302,7 @@ class Result(Struct, kw_only=True, frozen=True):
 
 def encode(result: Result) -> bytes:
     """The result as one JSON document without line breaks."""
-    return msgspec.json.encode(result)
+    return schema.encode(result)
 
 
 def decode(text: bytes | str) -> Result:
@@ -312,4 +312,4 @@ def decode(text: bytes | str) -> Result:
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a result."""
-    return schema_of(Result)
+    return schema.schema_of(Result)

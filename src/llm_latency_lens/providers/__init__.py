@@ -1,91 +1,57 @@
 """Wire formats: a request out, bytes in, a record back. All of it is pure.
 
-`PROVIDERS` is the table of those that are known. Another package can add one by an entry point
-in the group `llm_latency_lens.providers`, named like the provider and leading to a `Provider`.
+`PROVIDERS` is the table of those that are known; each format's rows stand in its own file. Another
+package can add one by an entry point in the group `llm_latency_lens.providers`, named like the
+provider and leading to a `Provider`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
 from ..errors import UsageError
-from ..record import Decoder, Record
-from ..request import Prompt, Request, Target
+from ..record import Record
 from ..timeline import Timeline
-from . import openai_chat
+from . import (
+    anthropic_messages,
+    azure,
+    bedrock_converse,
+    bedrock_invoke,
+    cohere_chat,
+    compatible,
+    google_gemini,
+    llamacpp_completion,
+    ollama_chat,
+    openai_responses,
+)
+from .provider import Auth, Build, Dialect, Provider
+
+__all__ = [
+    "ENTRY_POINTS",
+    "PROVIDERS",
+    "Auth",
+    "Build",
+    "Dialect",
+    "Provider",
+    "decode",
+    "get",
+]
 
 ENTRY_POINTS = "llm_latency_lens.providers"
 
-Build = Callable[[Target, Prompt], Request]
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """One API to speak to: where it is, how it is asked, how its answers are read.
-
-    `key_env` and `base_url_env` are the environment variables that its own SDK reads, the first
-    that is set counts. `reports` are words for what its answers tell beside the text: `usage`,
-    `cached` (input tokens from a cache), `reasoning` (tokens of it), `timings` (its own times).
-    """
-
-    name: str
-    title: str
-    base_url: str
-    build: Build
-    decode: Decoder
-    key_env: tuple[str, ...] = ()
-    base_url_env: tuple[str, ...] = ()
-    needs_key: bool = False
-    reports: tuple[str, ...] = ("usage",)
-    notes: str = ""
-
-
-def _local(name: str, title: str, port: int, reports: tuple[str, ...], notes: str = "") -> Provider:
-    """A server on this machine that speaks OpenAI's chat completions and asks for no key."""
-    return Provider(
-        name,
-        title,
-        f"http://127.0.0.1:{port}/v1",
-        openai_chat.build,
-        openai_chat.decode,
-        reports=reports,
-        notes=notes,
-    )
-
-
 _ROWS = (
-    Provider(
-        "openai",
-        "OpenAI chat completions",
-        "https://api.openai.com/v1",
-        openai_chat.build_openai,
-        openai_chat.decode,
-        key_env=("OPENAI_API_KEY",),
-        base_url_env=("OPENAI_BASE_URL",),
-        needs_key=True,
-        reports=("usage", "cached", "reasoning", "timings"),
-        notes="with --base-url: any server that is compatible",
-    ),
-    _local(
-        "vllm",
-        "vLLM",
-        8000,
-        ("usage", "cached"),
-        "cached tokens need --enable-prompt-tokens-details on the server",
-    ),
-    _local(
-        "sglang",
-        "SGLang",
-        30000,
-        ("usage", "cached", "reasoning"),
-        "cached tokens need --enable-cache-report on the server",
-    ),
-    _local("llamacpp", "llama.cpp server", 8080, ("usage", "cached", "timings")),
-    _local("tgi", "Text Generation Inference", 3000, ("usage",), "in its container the port is 80"),
-    _local("lmstudio", "LM Studio", 1234, ("usage",)),
+    *compatible.ROWS,
+    *openai_responses.ROWS,
+    *azure.ROWS,
+    *anthropic_messages.ROWS,
+    *google_gemini.ROWS,
+    *bedrock_converse.ROWS,
+    *bedrock_invoke.ROWS,
+    *cohere_chat.ROWS,
+    *ollama_chat.ROWS,
+    *llamacpp_completion.ROWS,
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.name: row for row in _ROWS})
@@ -125,4 +91,4 @@ def _load(name: str, load: Callable[[], object]) -> Provider:
 
 def decode(timeline: Timeline) -> Record:
     """Understand a captured request by the decoder of the provider that it was sent to."""
-    return get(timeline.provider).decode(timeline)
+    return get(timeline.provider).dialect(timeline.operation).decode(timeline)

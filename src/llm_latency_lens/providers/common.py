@@ -59,6 +59,8 @@ def begin(timeline: Timeline) -> Record:
         warmup=timeline.warmup,
         stream=timeline.stream,
         max_tokens=timeline.max_tokens,
+        operation=timeline.operation,
+        arm=timeline.arm,
         planned_ns=timeline.planned_ns,
         start_ns=start,
         sent_ns=timeline.sent_ns,

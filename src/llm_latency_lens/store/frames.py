@@ -51,6 +51,8 @@ _IDENTITY = (
     "tag",
     "warmup",
     "planned_ns",
+    "operation",
+    "arm",
 )
 _MARKS = (
     "start_ns",
@@ -234,18 +236,20 @@ class _Reader:
         return (kind, payload) if zlib.crc32(payload, kind[0]) == checksum else None
 
     def _pass(self, place: int) -> int:
-        """Where to go on behind the damage at `place`."""
-        self._file.seek(place)
-        head = self._file.read(_HEAD.size)
-        following = None
-        if len(head) == _HEAD.size:
-            _, length, _ = _HEAD.unpack(head)
-            following = place + _HEAD.size + length
-        if following != self._size and not (following and self._frame(following)):
-            following = self._search(place + 1)
+        """Where to go on behind the damage at `place`.
+
+        The frame's length is not trusted where a whole frame begins earlier: it may be what is
+        damaged.
+        """
+        following = self._search(place + 1)
         if following is None:
-            self._torn = True
-            return self._size
+            self._file.seek(place)
+            head = self._file.read(_HEAD.size)
+            whole = len(head) == _HEAD.size
+            if not whole or place + _HEAD.size + _HEAD.unpack(head)[1] != self._size:
+                self._torn = True
+                return self._size
+            following = self._size
         self._damaged += 1
         return following
 

@@ -22,7 +22,7 @@ import platformdirs
 
 from ..errors import StoreError, UsageError
 from ..metrics.context import Context
-from ..metrics.lines import Line, from_line, to_line
+from ..metrics.lines import Line, encode, from_line, to_line
 from ..providers import decode
 from ..record import Record
 from ..timeline import Timeline
@@ -134,7 +134,6 @@ def _private(path: Path) -> BinaryIO:
 
 def write_records(path: Path, records: Iterable[Record], *, keep_text: bool) -> None:
     """One JSON line a request."""
-    encode = msgspec.json.encode
     try:
         with _private(path) as file:
             for record in records:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .files import read_prompts
-from .prompts import Workload, cycle
+from .prompts import Workload, authorized, cycle
 from .tokenizer import load_tokenizer
 
-__all__ = ["Workload", "cycle", "load_tokenizer", "read_prompts"]
+__all__ = ["Workload", "authorized", "cycle", "load_tokenizer", "read_prompts"]

@@ -7,7 +7,7 @@ from itertools import cycle as endless
 
 from ..errors import UsageError
 from ..record import Record
-from ..request import Prompt, Request
+from ..request import Authorize, Prompt, Request
 
 Workload = Callable[[Record | None], Request | None]
 """The next request, given the previous record of this conversation; None when there is no more."""
@@ -28,3 +28,13 @@ def cycle(prompts: Iterable[Prompt], build: Callable[[Prompt], Request]) -> Work
         return next(turns)
 
     return workload
+
+
+def authorized(workload: Workload, authorize: Authorize) -> Workload:
+    """The same requests, each signed, or given its token, at the moment when it is taken."""
+
+    def signed(previous: Record | None) -> Request | None:
+        request = workload(previous)
+        return None if request is None else authorize(request)
+
+    return signed

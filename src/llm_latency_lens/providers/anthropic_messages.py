@@ -1,0 +1,7 @@
+"""Anthropic's Messages: request out, record in."""
+
+from __future__ import annotations
+
+from .provider import Provider
+
+ROWS: tuple[Provider, ...] = ()

@@ -1,0 +1,7 @@
+"""Azure OpenAI: request out, record in."""
+
+from __future__ import annotations
+
+from .provider import Provider
+
+ROWS: tuple[Provider, ...] = ()

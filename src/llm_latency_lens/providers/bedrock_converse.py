@@ -1,0 +1,7 @@
+"""AWS Bedrock's ConverseStream: request out, record in."""
+
+from __future__ import annotations
+
+from .provider import Provider
+
+ROWS: tuple[Provider, ...] = ()

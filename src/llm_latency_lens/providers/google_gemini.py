@@ -1,0 +1,7 @@
+"""Google's Gemini API: request out, record in."""
+
+from __future__ import annotations
+
+from .provider import Provider
+
+ROWS: tuple[Provider, ...] = ()
