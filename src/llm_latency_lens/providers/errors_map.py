@@ -5,6 +5,7 @@ The shapes read here, and who sends them:
     {"error": {"message", "type", "code", "param"}}     OpenAI, vLLM, llama.cpp, Groq, Ollama's /v1
     {"error": {"code": 402, "message", "metadata"}}     OpenRouter
     {"error": {"code", "message", "innererror"}}        Azure
+    {"error": {"type", "message", "details"}}           Anthropic
     {"error": "text", "error_type": "word"}             TGI, Ollama's own API
     {"object": "error", "message", "type", "code"}      SGLang
     {"statusCode": 401, "message"}                      Azure's gateway
@@ -39,6 +40,11 @@ _SURE: dict[str, ErrorKind] = {
     "slow_down": ErrorKind.OVERLOADED,
     "overloaded": ErrorKind.OVERLOADED,
     "overloaded_error": ErrorKind.OVERLOADED,
+    # Anthropic's; the spend limits share the type rate_limit_error and the status 429.
+    "billing_error": ErrorKind.QUOTA,
+    "contract_spend_limit_reached": ErrorKind.QUOTA,
+    "enforced_spend_limit_reached": ErrorKind.QUOTA,
+    "timeout_error": ErrorKind.TIMEOUT,
 }
 
 # Words that help only where there is no status: inside a stream that began with 200.
@@ -53,6 +59,8 @@ _LIKELY: dict[str, ErrorKind] = {
     "invalid_request_error": ErrorKind.BAD_REQUEST,
     "badrequesterror": ErrorKind.BAD_REQUEST,
     "not_found_error": ErrorKind.BAD_REQUEST,
+    "request_too_large": ErrorKind.BAD_REQUEST,
+    "conflict_error": ErrorKind.BAD_REQUEST,
     "not_supported_error": ErrorKind.BAD_REQUEST,
     "exceed_context_size_error": ErrorKind.BAD_REQUEST,
     "context_length_exceeded": ErrorKind.BAD_REQUEST,
@@ -134,10 +142,12 @@ def complaint_of(document: Any) -> Complaint:
     if not isinstance(error, dict):
         word = document.get("error_type") or document.get("type")
         return Complaint(one_line(str(error)), type=_word(word))
-    inner = error.get("innererror")
+    inner, details = error.get("innererror"), error.get("details")
     code, status = _code(error.get("code"))
     if code is None and isinstance(inner, dict):
         code = _word(inner.get("code"))
+    if code is None and isinstance(details, dict):
+        code = _word(details.get("error_code"))
     if status is None:
         status = _code(error.get("statusCode", error.get("status")))[1]
     return Complaint(_message(error), code, _word(error.get("type")), status)
