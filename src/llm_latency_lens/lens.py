@@ -12,12 +12,11 @@ import itertools
 import os
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -29,19 +28,18 @@ from .engine.host import describe_clock, describe_host, public_url
 from .engine.load import Load, make_plan
 from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
-from .engine.scrub import find_secrets
 from .errors import UsageError
 from .experiments.certificate import newest_certificate
 from .metrics.context import Context
 from .metrics.lines import encode, to_line
 from .record import EventKind, Record
-from .request import Prompt, Secret, Target
+from .request import Operation, Prompt, Target
 from .store import runs
 from .store.runs import Raw, Run
 from .store.understand import CountTokens, records, summarise
+from .targets import Aim, Place, address_of, find_key, locate, opened
 from .timeline import Timeline
 from .transport import Network, Timeouts, Tls
-from .workload import cycle
 
 if TYPE_CHECKING:
     from .metrics.result import Result
@@ -49,7 +47,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 OnText = Callable[[EventKind, str], None]
 
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
 _PROGRESS_BEATS = 5
 
 
@@ -115,7 +112,9 @@ class Benchmark:
 class Lens:
     """Points at one model. Making a lens sends nothing.
 
-    `api_key` defaults to the provider's environment variable; "none" sends no key. `proxy` is a
+    `api_key` defaults to the provider's environment variable; "none" sends no key. `operation` is
+    "chat", "embeddings" or "rerank". `region`, `project`, `api_version` and `aws_profile` are for
+    the clouds, and default to the variables that their own libraries read. `proxy` is a
     URL, "env" or None. `raw` says what is kept of the answers' bytes, `run_dir` where (a folder
     that holds something already gets the run as a subfolder). `tokenizer` counts the tokens of a
     text where the provider does not say. Raises UsageError for a provider that is not known, a
@@ -134,6 +133,11 @@ class Lens:
         max_tokens: int | None = None,
         temperature: float | None = None,
         stream: bool = True,
+        operation: str = Operation.CHAT,
+        region: str | None = None,
+        project: str | None = None,
+        api_version: str | None = None,
+        aws_profile: str | None = None,
         timeouts: Timeouts | None = None,
         tls: Tls | None = None,
         proxy: str | None = "env",
@@ -146,18 +150,25 @@ class Lens:
         self._provider = providers.get(provider)
         if not model:
             raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
-        address = base_url or _first_set(self._provider.base_url_env) or self._provider.base_url
-        self._target = Target(
+        wanted = Operation(operation)
+        self._provider.dialect(wanted)
+        place = Place(base_url, region, project, api_version)
+        address = address_of(self._provider, place, os.environ)
+        target = Target(
             provider=provider,
             model=model,
-            base_url=address.rstrip("/"),
-            api_key=_key(self._provider, api_key, address),
+            base_url=address,
+            api_key=find_key(self._provider, api_key, address, os.environ),
             max_tokens=max_tokens,
             temperature=temperature,
-            stream=stream,
+            stream=stream and wanted is Operation.CHAT,
             headers=tuple(headers),
             extra_body=extra_body or {},
+            operation=wanted,
         )
+        self._target = locate(self._provider, target, place, os.environ)
+        self._anonymous = api_key == "none"
+        self._aws_profile = aws_profile
         self._network = Network(
             timeouts=timeouts or Timeouts(),
             tls=tls or Tls(),
@@ -257,28 +268,39 @@ class Lens:
         on_beat: OnBeat | None,
     ) -> Captured:
         chosen = [Prompt.of(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
-        build = partial(self._provider.build, self._target)
-        workload = cycle(chosen, build)
         context = self._context(name, chosen, load)
-        plan = make_plan(
-            load,
-            context,
-            workload,
-            providers.decode,
-            first_token_s=self._network.timeouts.first_token_s,
-            secrets=find_secrets(self._target.api_key, self._target.headers),
+        with ExitStack() as stack:
+            # In a thread, for a cloud is asked who one is, and that takes as long as it likes.
+            aim = await asyncio.to_thread(stack.enter_context, self._aim())
+            plan = make_plan(
+                load,
+                context,
+                aim.workload(chosen),
+                providers.decode,
+                first_token_s=self._network.timeouts.first_token_s,
+                secrets=aim.secrets,
+            )
+            setup = Setup(
+                url=aim.build(chosen[0]).url,
+                network=self._network,
+                connections=load.get("connections", "warm"),
+                raw=self._raw,
+                run_dir=self._run_dir,
+                keep_text=self._keep_text,
+                count_tokens=self._tokenizer,
+                handle_signals=handle_signals,
+            )
+            return await capture(plan, context, setup, on_beat=on_beat)
+
+    def _aim(self) -> AbstractContextManager[Aim]:
+        """The target with what its cloud has to say first; a cloud may be asked for a token."""
+        return opened(
+            self._provider,
+            self._target,
+            os.environ,
+            aws_profile=self._aws_profile,
+            anonymous=self._anonymous,
         )
-        setup = Setup(
-            url=build(chosen[0]).url,
-            network=self._network,
-            connections=load.get("connections", "warm"),
-            raw=self._raw,
-            run_dir=self._run_dir,
-            keep_text=self._keep_text,
-            count_tokens=self._tokenizer,
-            handle_signals=handle_signals,
-        )
-        return await capture(plan, context, setup, on_beat=on_beat)
 
     def _context(self, name: str, prompts: Sequence[Prompt], load: Load) -> Context:
         now = datetime.now(UTC)
@@ -302,6 +324,10 @@ class Lens:
             "provider": target.provider,
             "model": target.model,
             "base_url": public_url(target.base_url),
+            "operation": str(target.operation),
+            "region": target.region,
+            "project": target.project,
+            "api_version": target.api_version,
             "stream": target.stream,
             "max_tokens": target.max_tokens,
             "temperature": target.temperature,
@@ -361,23 +387,6 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
-
-
-def _key(provider: providers.Provider, given: str | None, base_url: str) -> Secret | None:
-    if given == "none":
-        return None
-    if found := given or _first_set(provider.key_env):
-        return Secret(found)
-    if not provider.needs_key or urlsplit(base_url).hostname in _LOCAL:
-        return None
-    raise UsageError(
-        f"no API key for {provider.name}: set {' or '.join(provider.key_env)}, or give --api-key "
-        '("none" for a server that wants no key)'
-    )
-
-
-def _first_set(names: Sequence[str]) -> str | None:
-    return next((value for name in names if (value := os.environ.get(name))), None)
 
 
 def _described(prompts: Sequence[Prompt], keep_text: bool) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         *("--unix-socket", "/s", "--run-dir", "d", "--raw", "redacted", "--keep-text"),
         *("--requests", "7", "--duration", "8s", "--rate", "9", "--arrival", "poisson"),
         *("--max-concurrency", "10", "--warmup", "11", "--seed", "12", "--connections", "cold"),
-        *("--retries", "13", "--grace", "14s", "--name", "n", "--quiet"),
+        *("--operation", "chat", "--region", "r", "--project", "p", "--api-version", "v"),
+        *("--aws-profile", "me", "--retries", "13", "--grace", "14s", "--name", "n", "--quiet"),
     )
     timeouts, tls = told.pop("timeouts"), told.pop("tls")
     assert (timeouts.connect_s, timeouts.first_token_s) == (1.0, 2.0)
@@ -87,6 +88,11 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         "max_tokens": 5,
         "temperature": 0.2,
         "stream": False,
+        "operation": "chat",
+        "region": "r",
+        "project": "p",
+        "api_version": "v",
+        "aws_profile": "me",
         "proxy": "env",
         "unix_socket": "/s",
         "run_dir": "d",

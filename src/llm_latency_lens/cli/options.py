@@ -71,6 +71,33 @@ class Target:
     api_key_file: str | None = setting(
         text("FILE"), None, "A file that holds the key and nothing else."
     )
+    operation: str = setting(
+        choice("chat", "embeddings", "rerank"),
+        "chat",
+        "What to ask for; the last two are answered in one piece.",
+        shown_default="chat",
+    )
+    region: str | None = setting(
+        text(),
+        None,
+        "The cloud's region, for Bedrock and Vertex AI.",
+        shown_default="the cloud's own variable, such as AWS_REGION",
+    )
+    project: str | None = setting(
+        text(),
+        None,
+        "The cloud's project, for Vertex AI.",
+        shown_default="GOOGLE_CLOUD_PROJECT, then that of the credentials",
+    )
+    api_version: str | None = setting(
+        text(),
+        None,
+        "The version of the API in the address, for Azure OpenAI.",
+        shown_default="OPENAI_API_VERSION; without one, the v1 API",
+    )
+    aws_profile: str | None = setting(
+        text("NAME"), None, "Whose AWS keys to use.", shown_default="AWS_PROFILE"
+    )
     max_tokens: int | None = setting(whole(1), None, "The most tokens that may come back.")
     temperature: float | None = setting(number(0), None, "The sampling temperature.")
     extra_body: dict[str, Any] | None = setting(
@@ -342,6 +369,33 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Which of them."""
+
+    action: str = setting(
+        choice("list", "check"),
+        "list",
+        "List them, or send one tiny request to each that has a key.",
+        argument="[list|check]",
+        shown_default="list",
+    )
+    provider: str | None = setting(text("NAME"), None, "This one alone.")
+    model: str | None = setting(
+        text(),
+        None,
+        "What to ask of it, with --provider.",
+        shown_default="a model of little cost",
+    )
+    timeout: float | None = setting(
+        span(endless=True), 30.0, "Limit for each request.", shown_default="30s"
+    )
+
+    def __post_init__(self) -> None:
+        if self.model is not None and self.provider is None:
+            raise UsageError("--model needs --provider: each has models of its own")
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What to check."""
 
@@ -373,7 +427,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "report": (Which, Outputs, Screen),
     "demo": (Keeping, Outputs, Screen),
     "calibrate": (Levels, Saved, Screen),
-    "providers": (Shape,),
+    "providers": (Asked, Shape),
     "version": (Shape,),
     "validate": (Checked,),
 }

@@ -31,6 +31,11 @@ def make_lens(world: World, target: Target, way: Way, keeping: Keeping, outputs:
         max_tokens=target.max_tokens,
         temperature=target.temperature,
         stream=target.stream,
+        operation=target.operation,
+        region=target.region,
+        project=target.project,
+        api_version=target.api_version,
+        aws_profile=target.aws_profile,
         timeouts=Timeouts(
             way.connect_timeout, way.first_token_timeout, way.idle_timeout, way.timeout
         ),

@@ -85,7 +85,7 @@ def make_plan(
     decode: Decoder,
     *,
     first_token_s: float | None = None,
-    secrets: tuple[bytes, ...] = (),
+    secrets: Sequence[bytes] = (),
 ) -> Plan:
     """The plan of a load; `context` is told what was asked for."""
     check(load)

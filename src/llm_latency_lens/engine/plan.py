@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,7 +59,7 @@ class Plan:
     first_token_s: float | None = None
     offered_rate: float | None = None
     first_index: int = 0
-    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    secrets: Sequence[bytes] = field(default=(), repr=False)
     """Blanked in whatever a server sends back."""
 
 

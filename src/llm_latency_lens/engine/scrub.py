@@ -6,7 +6,7 @@ Some servers repeat the key in their error message, and cookies are keys of a ki
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..request import Secret
 from ..timeline import Timeline
@@ -27,7 +27,7 @@ def find_secrets(api_key: Secret | None, headers: Iterable[tuple[str, str]]) -> 
     return tuple(sorted(found, key=len, reverse=True))
 
 
-def scrub(timeline: Timeline, secrets: tuple[bytes, ...]) -> None:
+def scrub(timeline: Timeline, secrets: Sequence[bytes]) -> None:
     """Blank the secrets in all that a server sent."""
     scrub_body(timeline.body, secrets)
     timeline.headers = tuple(
@@ -35,7 +35,7 @@ def scrub(timeline: Timeline, secrets: tuple[bytes, ...]) -> None:
     )
 
 
-def scrub_body(body: bytearray, secrets: tuple[bytes, ...]) -> None:
+def scrub_body(body: bytearray, secrets: Sequence[bytes]) -> None:
     """Blank the secrets in a body, which may still grow; its length stays."""
     for secret in secrets:
         at = body.find(secret)
@@ -44,7 +44,7 @@ def scrub_body(body: bytearray, secrets: tuple[bytes, ...]) -> None:
             at = body.find(secret, at)
 
 
-def _blank(value: str, secrets: tuple[bytes, ...]) -> str:
+def _blank(value: str, secrets: Sequence[bytes]) -> str:
     for secret in secrets:
         value = value.replace(secret.decode(), "*" * 6)
     return value

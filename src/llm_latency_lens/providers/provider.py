@@ -41,6 +41,8 @@ class Provider:
     key_env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
     needs_key: bool = False
+    small_model: str | None = None
+    """A model of little cost, for a question whose answer does not matter."""
     reports: tuple[str, ...] = ("usage",)
     notes: str = ""
     also: Mapping[Operation, Dialect] = field(default_factory=dict)
