@@ -8,11 +8,11 @@ from typing import Any
 import httptools
 import pytest
 
-from llm_latency_lens.testing import openai_wire as wire
 from llm_latency_lens.testing.config import SimConfig
-from llm_latency_lens.testing.openai_wire import Ask
+from llm_latency_lens.testing.openai_wire import WIRE, models, read
 from llm_latency_lens.testing.plan import plan, words
 from llm_latency_lens.testing.script import NO_CONTENT, Ending, Script
+from llm_latency_lens.testing.wire import Ask, Asked, answer, bearer, one_send, refuse
 
 MS = 1_000_000
 
@@ -52,11 +52,12 @@ class Response:
         return [json.loads(data) for data in self.data if data != "[DONE]"]
 
 
-def answered(index: int = 0, ask: Ask | None = None, **options: str) -> Script:
+PLAIN = Ask("m", created=1700000000, include_usage=False)
+
+
+def answered(index: int = 0, ask: Ask = PLAIN, **options: str) -> Script:
     config = SimConfig.from_options(**options)
-    return wire.answer(
-        config, plan(config, index, prompt_tokens=5), ask or Ask("m", created=1700000000)
-    )
+    return answer(WIRE, config, plan(config, index, prompt_tokens=5), ask)
 
 
 def deltas(script: Script) -> list[dict[str, Any]]:
@@ -100,7 +101,7 @@ def test_each_send_is_one_chunk_of_http() -> None:
 
 def test_usage_is_sent_when_asked_for() -> None:
     assert all("usage" not in event for event in Response(answered(tokens="2")).events)
-    *events, last = Response(answered(ask=Ask("m", include_usage=True), tokens="2")).events
+    *events, last = Response(answered(ask=Ask("m"), tokens="2")).events
     assert all(event["usage"] is None for event in events)
     assert last["choices"] == []
     assert last["usage"] == {
@@ -151,8 +152,8 @@ def test_a_burst_is_one_send() -> None:
 
 def test_an_answer_of_hidden_reasoning_alone_is_sound() -> None:
     config = SimConfig.from_options(reasoning="5", reasoning_hidden="yes")
-    answer = plan(config, 0, max_tokens=3)
-    script = wire.answer(config, answer, Ask("m", include_usage=True))
+    schedule = plan(config, 0, max_tokens=3)
+    script = answer(WIRE, config, schedule, Ask("m"))
     events = Response(script).events
     assert events[-1]["usage"]["completion_tokens_details"] == {"reasoning_tokens": 3}
     assert events[-2]["choices"][0]["finish_reason"] == "length"
@@ -237,7 +238,7 @@ def test_other_statuses(status: int, kind: str) -> None:
 
 
 def test_a_status_nobody_knows_has_a_phrase_too() -> None:
-    assert Response(wire.refusal(599)).json["error"]["message"] == "Error."
+    assert Response(refuse(WIRE, 599)).json["error"]["message"] == "Error."
 
 
 def test_a_reset_at_first_sends_nothing() -> None:
@@ -301,7 +302,7 @@ def test_silence_is_silence() -> None:
 
 
 def test_wrong_usage() -> None:
-    ask = Ask("m", include_usage=True)
+    ask = Ask("m")
     usage = Response(answered(ask=ask, faults="wrong-usage=3:always", tokens="2")).events[-1]
     assert usage["usage"]["completion_tokens"] == 6
 
@@ -327,7 +328,7 @@ def test_an_endless_answer_repeats() -> None:
 
 def test_an_endless_answer_without_any_event_hangs() -> None:
     config = SimConfig.from_options(reasoning="5", reasoning_hidden="yes", faults="endless:always")
-    script = wire.answer(config, plan(config, 0, max_tokens=3), Ask("m"))
+    script = answer(WIRE, config, plan(config, 0, max_tokens=3), Ask("m"))
     assert script.ending is Ending.HOLD
 
 
@@ -357,23 +358,24 @@ def test_faults_of_a_document(fault: str, ending: Ending, outcome: str) -> None:
 # -- requests ---------------------------------------------------------------------------------
 
 
-def read(**body: Any) -> tuple[Ask, int, int | None]:
+def asked(**body: Any) -> Ask:
     body = {"model": "m", "messages": [{"role": "user", "content": "x" * 40}]} | body
-    return wire.read_request(json.dumps(body).encode(), created=7, keep_alive=True)
+    return read(Asked("POST", "/v1/chat/completions", body=json.dumps(body).encode(), created=7))
 
 
 def test_requests() -> None:
-    assert read() == (Ask("m", False, False, 7), 10, None)
-    assert read(stream=True, stream_options={"include_usage": True})[0] == Ask("m", True, True, 7)
-    assert read(max_tokens=5)[2] == 5
-    assert read(max_tokens=5, max_completion_tokens=4)[2] == 4
-    assert read(temperature=1, whatever=[1])[1] == 10
+    assert asked() == Ask("m", False, 10, None, 7, include_usage=False)
+    streamed = asked(stream=True, stream_options={"include_usage": True})
+    assert streamed == Ask("m", True, 10, None, 7, include_usage=True)
+    assert asked(max_tokens=5).max_tokens == 5
+    assert asked(max_tokens=5, max_completion_tokens=4).max_tokens == 4
+    assert asked(temperature=1, whatever=[1]).prompt_tokens == 10
 
 
 def test_prompt_tokens_are_a_quarter_of_the_characters() -> None:
     parts = [{"type": "text", "text": "x" * 80}, {"type": "image_url", "image_url": {"url": "u"}}]
-    assert read(messages=[{"role": "user", "content": parts}])[1] == 20
-    assert read(messages=[{"role": "assistant", "content": None}])[1] == 1
+    assert asked(messages=[{"role": "user", "content": parts}]).prompt_tokens == 20
+    assert asked(messages=[{"role": "assistant", "content": None}]).prompt_tokens == 1
 
 
 @pytest.mark.parametrize(
@@ -389,21 +391,42 @@ def test_prompt_tokens_are_a_quarter_of_the_characters() -> None:
 )
 def test_bad_bodies_are_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="could not parse the JSON body"):
-        wire.read_request(body, created=0, keep_alive=True)
+        read(Asked("POST", "/v1/chat/completions", body=body))
 
 
 def test_a_limit_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="max_tokens is too small: 0"):
-        read(max_tokens=0)
+        asked(max_tokens=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "mine"),
+    [
+        ("POST", "/v1/chat/completions", True),
+        ("POST", "/openai/v1/chat/completions", True),
+        ("GET", "/v1/chat/completions", False),
+        ("POST", "/v1/completions", False),
+    ],
+)
+def test_its_paths(method: str, path: str, mine: bool) -> None:
+    assert WIRE.match(Asked(method, path)) is mine
+
+
+@pytest.mark.parametrize(
+    ("value", "key"), [("Bearer k", "k"), ("bearer k", "k"), ("Basic k", None), ("Bearer ", None)]
+)
+def test_the_key_of_a_request(value: str, key: str | None) -> None:
+    assert bearer(Asked("POST", "/", headers={"authorization": value})) == key
+    assert bearer(Asked("POST", "/")) is None
 
 
 def test_the_list_of_models() -> None:
-    response = Response(wire.models(SimConfig(), keep_alive=True))
+    response = Response(one_send(models(SimConfig())))
     assert [model["id"] for model in response.json["data"]] == ["sim"]
 
 
 def test_texts_are_those_of_the_plan() -> None:
     config = SimConfig.from_options(tokens="200", tokens_per_event="3")
-    answer = plan(config, 5)
-    sent = deltas(wire.answer(config, answer, Ask("m")))[1:-1]
-    assert [delta["content"] for delta in sent] == words(answer)
+    schedule = plan(config, 5)
+    sent = deltas(answer(WIRE, config, schedule, Ask("m")))[1:-1]
+    assert [delta["content"] for delta in sent] == words(schedule)

@@ -111,7 +111,7 @@ def test_connection_close_is_honoured(tmp_path: Path) -> None:
         ("GET /v1/models", b"", 200, b'"id":"sim"'),
         ("GET /v1/models?limit=1", b"", 200, b'"id":"sim"'),
         ("GET /v1/chat/completions", b"", 404, b"unknown_url"),
-        ("POST /v1/responses", b"{}", 404, b"POST /v1/responses"),
+        ("POST /v1/images?n=1", b"{}", 404, b"POST /v1/images."),
         ("POST /v1/chat/completions", b"{", 400, b"could not parse"),
     ],
 )

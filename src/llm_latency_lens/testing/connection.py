@@ -18,13 +18,16 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 
 
 class Incoming:
-    """One request as it is being read."""
+    """One request as it is being read.
+
+    `path` holds the query too; names of `headers` are in lower case, a field that is repeated has
+    its values joined by commas.
+    """
 
     __slots__ = (
         "at_ns",
-        "authorization",
         "body",
-        "client_id",
+        "headers",
         "keep_alive",
         "method",
         "path",
@@ -34,8 +37,7 @@ class Incoming:
     def __init__(self) -> None:
         self.path = ""
         self.method = ""
-        self.authorization = ""
-        self.client_id = ""
+        self.headers: dict[str, str] = {}
         self.body = b""
         self.keep_alive = True
         self.at_ns = 0
@@ -103,11 +105,9 @@ class Connection(asyncio.Protocol):
         self._incoming.path += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        match name.lower():
-            case b"authorization":
-                self._incoming.authorization = value.decode("latin-1")
-            case b"x-client-request-id":
-                self._incoming.client_id = value.decode("latin-1")
+        headers, key = self._incoming.headers, name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
 
     def on_body(self, body: bytes) -> None:
         self._incoming.body += body

@@ -13,6 +13,7 @@ Entry = tuple[bool, int]
 NO_CONTENT: tuple[Entry, ...] = ((False, 0),)
 LAST_CHUNK = b"0\r\n\r\n"
 _PIECES = 8
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Ending(StrEnum):
@@ -107,12 +108,16 @@ def chunk(payload: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(payload), payload)
 
 
+def phrase(status: int) -> str:
+    """What an HTTP status is called, e.g. `Not Found`."""
+    return _PHRASES.get(status, "Error")
+
+
 def head(
     status: int, content_type: str, fields: Iterable[tuple[str, str]], keep_alive: bool
 ) -> bytes:
     """Status line and header of a response."""
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
-    lines = [f"HTTP/1.1 {status} {phrase}", f"content-type: {content_type}"]
+    lines = [f"HTTP/1.1 {status} {phrase(status)}", f"content-type: {content_type}"]
     lines += [f"{name}: {value}" for name, value in fields]
     if not keep_alive:
         lines.append("connection: close")

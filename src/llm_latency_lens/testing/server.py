@@ -17,14 +17,16 @@ from pathlib import Path
 
 from ..clock import SECOND_NS
 from ..errors import UsageError
-from . import openai_wire as wire
+from . import openai_wire
 from .config import SimConfig
 from .connection import Connection, Incoming
 from .faults import FaultKind
 from .metronome import Metronome, Stream
-from .plan import Plan, plan
+from .plan import Plan
 from .script import Script
 from .sendlog import SendLog, Sent, expand
+from .wire import Ask, Asked, Wire, answer, one_send, planned, refuse
+from .wires import wire_of
 
 if sys.platform != "win32":
     import resource
@@ -36,11 +38,12 @@ _BACKLOG = 4096
 
 
 class Call:
-    """One chat request: what was asked, its plan, and its line of the send log."""
+    """One request to the model: what was asked, its plan, and its line of the send log."""
 
-    __slots__ = ("ask", "at_ns", "plan", "sent", "served", "stream")
+    __slots__ = ("ask", "at_ns", "plan", "sent", "served", "stream", "wire")
 
-    def __init__(self, ask: wire.Ask, plan: Plan, sent: Sent, at_ns: int) -> None:
+    def __init__(self, wire: Wire, ask: Ask, plan: Plan, sent: Sent, at_ns: int) -> None:
+        self.wire = wire
         self.ask = ask
         self.plan = plan
         self.sent = sent
@@ -63,7 +66,7 @@ class Simulator:
     ) -> None:
         self._config = config
         self._loop = loop
-        self._authorization = f"Bearer {api_key}" if api_key else None
+        self._api_key = api_key
         self._log = log
         self._untidy = 0
         self._tidying = False
@@ -85,21 +88,19 @@ class Simulator:
         self._connections.discard(connection)
 
     def malformed(self) -> Script:
-        return wire.refusal(400, "This is not HTTP/1.1.", keep_alive=False)
+        return refuse(openai_wire.WIRE, 400, "This is not HTTP/1.1.", keep_alive=False)
 
     def handle(self, connection: Connection, request: Incoming) -> None:
-        keep = request.keep_alive
-        path = request.path.partition("?")[0]
-        if self._authorization and request.authorization != self._authorization:
-            connection.respond(wire.refusal(401, keep_alive=keep), request.at_ns)
-        elif path == "/v1/models" and request.method == "GET":
-            connection.respond(wire.models(self._config, keep_alive=keep), request.at_ns)
-        elif path == "/v1/chat/completions" and request.method == "POST":
-            self._chat(connection, request)
-        else:
-            text = f"Unknown request URL: {request.method} {path}."
-            refusal = wire.refusal(404, text, code="unknown_url", keep_alive=keep)
+        asked = _asked(request)
+        wire = wire_of(asked)
+        speaks = wire or openai_wire.WIRE
+        if self._api_key and speaks.key(asked) != self._api_key:
+            refusal = refuse(speaks, 401, keep_alive=asked.keep_alive)
             connection.respond(refusal, request.at_ns)
+        elif wire is not None:
+            self._ask(connection, request, wire, asked)
+        else:
+            connection.respond(_other(self._config, asked), request.at_ns)
 
     def ended(self, connection: Connection, outcome: str) -> None:
         call = self._calls.pop(connection, None)
@@ -126,23 +127,21 @@ class Simulator:
         if log is not None:
             log.close()
 
-    def _chat(self, connection: Connection, request: Incoming) -> None:
-        keep, created = request.keep_alive, request.real_ns // SECOND_NS
+    def _ask(self, connection: Connection, request: Incoming, wire: Wire, asked: Asked) -> None:
         try:
-            ask, prompt_tokens, limit = wire.read_request(
-                request.body, created=created, keep_alive=keep
-            )
+            ask = wire.read(asked)
         except ValueError as error:
-            refusal = wire.refusal(400, str(error), keep_alive=keep)
+            refusal = refuse(wire, 400, str(error), keep_alive=asked.keep_alive)
             connection.respond(refusal, request.at_ns)
             return
-        answer = plan(self._config, self._arrived, prompt_tokens=prompt_tokens, max_tokens=limit)
-        sent = Sent(request.client_id, self._arrived, request.real_ns)
+        plan = planned(self._config, self._arrived, ask)
+        client_id = asked.headers.get("x-client-request-id", "")
+        sent = Sent(client_id, self._arrived, request.real_ns)
         self._arrived += 1
-        self._calls[connection] = call = Call(ask, answer, sent, request.at_ns)
-        if answer.fault is not None:
-            sent.fault = str(answer.fault)
-            if answer.fault.kind is FaultKind.STATUS:
+        self._calls[connection] = call = Call(wire, ask, plan, sent, request.at_ns)
+        if plan.fault is not None:
+            sent.fault = str(plan.fault)
+            if plan.fault.kind is FaultKind.STATUS:
                 self._play(connection, call, request.at_ns)
                 return
         if self._config.slots and self._active >= self._config.slots:
@@ -160,7 +159,7 @@ class Simulator:
         self._play(connection, call, at_ns)
 
     def _play(self, connection: Connection, call: Call, at_ns: int) -> None:
-        script = wire.answer(self._config, call.plan, call.ask)
+        script = answer(call.wire, self._config, call.plan, call.ask)
         call.sent.status = script.status
         call.stream = connection.respond(script, at_ns)
 
@@ -190,6 +189,27 @@ class Simulator:
         if self._log is not None:
             self._log.flush()
         gc.collect()
+
+
+def _asked(request: Incoming) -> Asked:
+    path, _, query = request.path.partition("?")
+    return Asked(
+        request.method,
+        path,
+        query,
+        request.headers,
+        request.body,
+        request.real_ns // SECOND_NS,
+        request.keep_alive,
+    )
+
+
+def _other(config: SimConfig, asked: Asked) -> Script:
+    """The response to a request that asks no model: the list of models, or that there is none."""
+    if asked.method == "GET" and asked.path == "/v1/models":
+        return one_send(openai_wire.models(config), keep_alive=asked.keep_alive)
+    text = f"Unknown request URL: {asked.method} {asked.path}."
+    return refuse(openai_wire.WIRE, 404, text, code="unknown_url", keep_alive=asked.keep_alive)
 
 
 async def serve(

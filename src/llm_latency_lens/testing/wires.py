@@ -1,0 +1,13 @@
+"""Every wire format that the simulator speaks. The first that matches a request answers it."""
+
+from __future__ import annotations
+
+from . import openai_wire
+from .wire import Asked, Wire
+
+WIRES: tuple[Wire, ...] = (openai_wire.WIRE,)
+
+
+def wire_of(asked: Asked) -> Wire | None:
+    """The format of a request; None for a path that no format has."""
+    return next((wire for wire in WIRES if wire.match(asked)), None)
