@@ -5,52 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httptools
 import pytest
+from wire_responses import BROKEN, SHAPES, Response, check_reads_back, read_back
 
+from llm_latency_lens.record import Status
 from llm_latency_lens.testing.config import SimConfig
 from llm_latency_lens.testing.openai_wire import WIRE, models, read
 from llm_latency_lens.testing.plan import plan, words
 from llm_latency_lens.testing.script import NO_CONTENT, Ending, Script
-from llm_latency_lens.testing.wire import Ask, Asked, answer, bearer, one_send, refuse
+from llm_latency_lens.testing.wire import Ask, Asked, answer, bearer, one_send
 
 MS = 1_000_000
-
-
-class Response:
-    """What an HTTP client makes of a script's bytes."""
-
-    def __init__(self, script: Script) -> None:
-        self.headers: dict[str, str] = {}
-        self.body = b""
-        self.complete = False
-        self._parser = httptools.HttpResponseParser(self)
-        self._parser.feed_data(b"".join(script.data))
-        self.status = self._parser.get_status_code()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode()] = value.decode()
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def data(self) -> list[str]:
-        events = self.body.decode().split("\n\n")
-        assert events.pop() == ""
-        return [event.removeprefix("data: ") for event in events]
-
-    @property
-    def events(self) -> list[Any]:
-        return [json.loads(data) for data in self.data if data != "[DONE]"]
-
 
 PLAIN = Ask("m", created=1700000000, include_usage=False)
 
@@ -207,152 +172,30 @@ def test_a_document_holds_tool_calls() -> None:
     ]
 
 
-# -- faults -----------------------------------------------------------------------------------
+# -- read back by the decoder -----------------------------------------------------------------
 
 
-def test_a_rate_limit_says_when_to_come_back() -> None:
-    script = answered(faults="429=1500ms:always")
-    response = Response(script)
-    assert (response.status, script.status, script.outcome) == (429, 429, "error")
-    assert response.headers["retry-after"] == "2"
-    assert response.headers["retry-after-ms"] == "1500"
-    assert response.json["error"]["code"] == "rate_limit_exceeded"
-    assert script.offsets_ns == [0]
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_decoder_reads_the_plan(shape: dict[str, str], stream: bool) -> None:
+    record = check_reads_back(WIRE, "openai", Ask("m", stream), **shape)
+    assert record.finish_reason == ("tool_calls" if "tool_calls" in shape else "stop")
+    assert record.usage.reasoning == int(shape.get("reasoning", 0))
+    assert record.response_id == "chatcmpl-sim-00000000"
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (500, "server_error"),
-        (529, "overloaded_error"),
-        (503, "server_error"),
-        (422, "invalid_request_error"),
-    ],
-)
-def test_other_statuses(status: int, kind: str) -> None:
-    response = Response(answered(faults=f"{status}:always"))
-    assert response.status == status
-    assert response.json["error"]["type"] == kind
-    assert response.json["error"]["message"]
-    assert "retry-after" not in response.headers
+@pytest.mark.parametrize("fault", BROKEN)
+def test_the_decoder_sees_each_fault(fault: str) -> None:
+    _, record = read_back(WIRE, "openai", Ask("m"), faults=f"{fault}:always")
+    assert record.status is Status.FAILED
+    assert len(record.events) == {"malformed@2": 6, "endless": 6}.get(fault, 2 * ("@" in fault))
 
 
-def test_a_status_nobody_knows_has_a_phrase_too() -> None:
-    assert Response(refuse(WIRE, 599)).json["error"]["message"] == "Error."
-
-
-def test_a_reset_at_first_sends_nothing() -> None:
-    script = answered(faults="reset:always", tokens="8")
-    assert script.data == []
-    assert (script.ending, script.ending_ns, script.outcome) == (Ending.RESET, 200 * MS, "reset")
-
-
-def test_a_reset_in_the_middle() -> None:
-    script = answered(faults="reset@3:always", tokens="8")
-    assert sum(entry is not NO_CONTENT for entry in script.entries) == 3
-    assert script.ending_ns == 260 * MS
-    assert not Response(script).complete
-
-
-def test_a_cut_ends_half_way() -> None:
-    script = answered(faults="cut:always", tokens="8", role="off")
-    assert len(script.data) == 4
-    assert (script.ending, script.ending_ns, script.outcome) == (Ending.CLOSE, 280 * MS, "cut")
-    assert not Response(script).complete
-
-
-def test_a_cut_after_the_last_event_spares_only_the_end() -> None:
-    script = answered(faults="cut@99:always", tokens="3", role="off")
-    assert len(script.data) == 3
-    assert script.ending is Ending.CLOSE
-
-
-def test_a_malformed_event_comes_between_sound_ones() -> None:
-    script = answered(faults="malformed@1:always", tokens="2", role="off")
-    response = Response(script)
-    with pytest.raises(json.JSONDecodeError):
-        json.loads(response.data[1])
-    assert len(response.data) == 5
-    assert script.entries == [((True, 1),), NO_CONTENT, ((True, 1),), NO_CONTENT]
-    assert response.complete
-
-
-def test_an_error_inside_a_stream_ends_it() -> None:
-    script = answered(faults="error-event@1:always", tokens="2", role="off")
-    response = Response(script)
-    assert response.events[1]["error"]["type"] == "server_error"
-    assert response.data[2:] == ["[DONE]"]
-    assert response.complete
-    assert script.outcome == "error"
-
-
-def test_a_slow_header_comes_in_pieces() -> None:
-    script = answered(faults="slow-headers=300ms:always", tokens="8")
-    pieces = [at for at, data in zip(script.offsets_ns, script.data, strict=True) if at < 300 * MS]
-    assert len(pieces) == 8
-    assert script.offsets_ns[8] == 300 * MS
-    assert script.data[8].partition(b"\r\n")[0].isalnum()
-    assert script.offsets_ns[-1] == 340 * MS
-    assert Response(script).data == Response(answered(tokens="8")).data
-
-
-def test_silence_is_silence() -> None:
-    script = answered(faults="silence:always")
-    assert (script.data, script.ending) == ([], Ending.HOLD)
-
-
-def test_wrong_usage() -> None:
-    ask = Ask("m")
-    usage = Response(answered(ask=ask, faults="wrong-usage=3:always", tokens="2")).events[-1]
-    assert usage["usage"]["completion_tokens"] == 6
-
-
-def test_no_done() -> None:
-    response = Response(answered(faults="no-done:always", tokens="2"))
-    assert "[DONE]" not in response.data
-    assert response.complete
-
-
-def test_a_page() -> None:
-    response = Response(answered(faults="html:always"))
-    assert (response.status, response.headers["content-type"]) == (200, "text/html")
-    assert response.body.startswith(b"<!DOCTYPE html>")
-
-
-def test_an_endless_answer_repeats() -> None:
-    script = answered(faults="endless:always", tokens="3", gap="7ms")
-    assert (script.ending, script.repeat_ns) == (Ending.REPEAT, 7 * MS)
-    assert b'"content":" again"' in script.repeat
-    assert not Response(script).complete
-
-
-def test_an_endless_answer_without_any_event_hangs() -> None:
-    config = SimConfig.from_options(reasoning="5", reasoning_hidden="yes", faults="endless:always")
-    script = answer(WIRE, config, plan(config, 0, max_tokens=3), Ask("m"))
-    assert script.ending is Ending.HOLD
-
-
-@pytest.mark.parametrize(
-    ("fault", "ending", "outcome"),
-    [
-        ("reset", Ending.RESET, "reset"),
-        ("cut", Ending.CLOSE, "cut"),
-        ("endless", Ending.HOLD, "ok"),
-        ("error-event", Ending.KEEP, "error"),
-        ("malformed", Ending.KEEP, "ok"),
-        ("no-done", Ending.KEEP, "ok"),
-    ],
-)
-def test_faults_of_a_document(fault: str, ending: Ending, outcome: str) -> None:
-    script = answered(ask=Ask("m", stream=False), faults=f"{fault}:always")
-    assert (script.ending, script.outcome) == (ending, outcome)
-    if fault == "cut":
-        assert not Response(script).complete
-    if fault == "malformed":
-        with pytest.raises(json.JSONDecodeError):
-            Response(script).json  # noqa: B018
-    if fault == "error-event":
-        assert Response(script).json["error"]["type"] == "server_error"
+def test_the_decoder_needs_no_done_and_believes_the_usage() -> None:
+    _, record = read_back(WIRE, "openai", Ask("m"), faults="no-done:always")
+    assert record.status is Status.OK
+    _, record = read_back(WIRE, "openai", Ask("m"), faults="wrong-usage=3:always")
+    assert record.usage.output == 18
 
 
 # -- requests ---------------------------------------------------------------------------------
