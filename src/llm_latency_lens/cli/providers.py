@@ -33,9 +33,9 @@ def providers(call: Call, *, asked: Asked, shape: Shape) -> int:
     `check` sends one tiny request to each that has a key, which costs a fraction of a cent; the
     exit code is 3 when one fails.
     """
-    from ..providers import PROVIDERS, get
+    from ..providers import get
 
-    known = [get(asked.provider)] if asked.provider else list(PROVIDERS.values())
+    known = [get(asked.provider)] if asked.provider else _installed(call.world)
     if asked.action == "check":
         return _check(known, asked, shape, call.world)
     if shape.json:
@@ -47,6 +47,19 @@ def providers(call: Call, *, asked: Asked, shape: Shape) -> int:
         [(one.name, one.base_url, _key(one), ", ".join(one.reports)) for one in known],
     )
     return 0
+
+
+def _installed(world: World) -> list[Provider]:
+    """Every provider that can be used. A package that breaks its own is named, and left out."""
+    from ..providers import get, names
+
+    found = []
+    for name in names():
+        try:
+            found.append(get(name))
+        except UsageError as error:
+            world.err.write(f"{error}\n")
+    return found
 
 
 def _told(provider: Provider) -> dict[str, object]:

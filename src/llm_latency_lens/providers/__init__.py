@@ -37,6 +37,7 @@ __all__ = [
     "Provider",
     "decode",
     "get",
+    "names",
 ]
 
 ENTRY_POINTS = "llm_latency_lens.providers"
@@ -55,6 +56,14 @@ _ROWS = (
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def names() -> list[str]:
+    """The names of all providers: the table's, then those of installed packages."""
+    from importlib.metadata import entry_points
+
+    added = entry_points(group=ENTRY_POINTS).names
+    return [*PROVIDERS, *sorted(added - PROVIDERS.keys())]
 
 
 @lru_cache(maxsize=64)
