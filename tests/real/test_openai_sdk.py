@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 from real_command import Simulate
-from real_parts import PYTHON
+from real_parts import sdk_says
 
 pytestmark = pytest.mark.real
 
-_CLIENT = Path(__file__).with_name("openai_client.py")
-
 
 def ask(case: str, base_url: str) -> dict[str, Any]:
-    ran = subprocess.run(
-        [PYTHON, _CLIENT, case, base_url],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert ran.returncode == 0, ran.stderr
-    answer: dict[str, Any] = json.loads(ran.stdout)
+    answer: dict[str, Any] = sdk_says("openai_client.py", case, base_url)
     return answer
 
 
