@@ -79,6 +79,10 @@ class Usage:
     """Those of `cache_write` that are kept for an hour, which Anthropic charges more for."""
     audio_input: int | None = None
     audio_output: int | None = None
+    billed_input: int | None = None
+    """Input tokens that are charged for, where the provider says that it is not all of `input`."""
+    billed_output: int | None = None
+    """The same of `output`."""
 
 
 @dataclass(slots=True)
