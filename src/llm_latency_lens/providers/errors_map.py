@@ -6,6 +6,7 @@ The shapes read here, and who sends them:
     {"error": {"code": 402, "message", "metadata"}}     OpenRouter
     {"error": {"code", "message", "innererror"}}        Azure
     {"error": {"type", "message", "details"}}           Anthropic
+    {"error": {"code": 429, "status", "details": []}}   Google, also in a list of one
     {"error": "text", "error_type": "word"}             TGI, Ollama's own API
     {"object": "error", "message", "type", "code"}      SGLang
     {"statusCode": 401, "message"}                      Azure's gateway
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..timeline import ErrorKind
+from .google_status import read_status
 from .texts import one_line
 
 # Words that say more than the HTTP status under which they come.
@@ -45,6 +47,12 @@ _SURE: dict[str, ErrorKind] = {
     "contract_spend_limit_reached": ErrorKind.QUOTA,
     "enforced_spend_limit_reached": ErrorKind.QUOTA,
     "timeout_error": ErrorKind.TIMEOUT,
+    # Google's: words of a google.rpc.Status and of its ErrorInfo.
+    "api_key_invalid": ErrorKind.AUTH,
+    "billing_disabled": ErrorKind.QUOTA,
+    "quota_exhausted": ErrorKind.QUOTA,
+    "model_capacity_exhausted": ErrorKind.OVERLOADED,
+    "deadline_exceeded": ErrorKind.TIMEOUT,
 }
 
 # Words that help only where there is no status: inside a stream that began with 200.
@@ -65,6 +73,15 @@ _LIKELY: dict[str, ErrorKind] = {
     "exceed_context_size_error": ErrorKind.BAD_REQUEST,
     "context_length_exceeded": ErrorKind.BAD_REQUEST,
     "validation": ErrorKind.BAD_REQUEST,
+    "unauthenticated": ErrorKind.AUTH,
+    "permission_denied": ErrorKind.AUTH,
+    "resource_exhausted": ErrorKind.RATE_LIMIT,
+    "unavailable": ErrorKind.OVERLOADED,
+    "invalid_argument": ErrorKind.BAD_REQUEST,
+    "failed_precondition": ErrorKind.BAD_REQUEST,
+    "out_of_range": ErrorKind.BAD_REQUEST,
+    "not_found": ErrorKind.BAD_REQUEST,
+    "unimplemented": ErrorKind.BAD_REQUEST,
 }
 
 _STATUS: dict[int, ErrorKind] = {
@@ -89,6 +106,10 @@ class Complaint:
     code: str | None = None
     type: str | None = None
     status: int | None = None
+    retry_after_s: float | None = None
+    """How long the body asks to wait before the next attempt."""
+    spent: bool = False
+    """The body says that what was used up does not come back within minutes."""
 
     @property
     def provider_code(self) -> str | None:
@@ -97,6 +118,8 @@ class Complaint:
 
     def kind(self, http_status: int | None = None) -> ErrorKind:
         """Why the request failed. Inside a stream (no status) what is not known is the server's."""
+        if self.spent:
+            return ErrorKind.QUOTA
         words = [word.lower() for word in (self.code, self.type) if word]
         for word in words:
             if sure := _SURE.get(word):
@@ -148,9 +171,18 @@ def complaint_of(document: Any) -> Complaint:
         code = _word(inner.get("code"))
     if code is None and isinstance(details, dict):
         code = _word(details.get("error_code"))
-    if status is None:
-        status = _code(error.get("statusCode", error.get("status")))[1]
-    return Complaint(_message(error), code, _word(error.get("type")), status)
+    named, number = _code(error.get("statusCode", error.get("status")))
+    if code is None and named and named.isupper():
+        code = named
+    its = read_status(error)
+    return Complaint(
+        _message(error),
+        code,
+        _word(error.get("type")) or _word(its.reason),
+        number if status is None else status,
+        its.retry_after_s,
+        its.spent,
+    )
 
 
 def _message(error: dict[str, Any]) -> str:
