@@ -335,6 +335,7 @@ class Lens:
             "headers": [header for header, _ in target.headers],
             "timeouts": asdict(network.timeouts),
             "tls_verify": network.tls.verify,
+            "tls_resume": network.tls.resume,
             "proxy": network.proxy if network.proxy in (None, "env") else "given",
             "unix_socket": network.unix_socket,
             "raw": self._raw,

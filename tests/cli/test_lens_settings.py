@@ -138,6 +138,12 @@ def test_proxies(
     assert told["tls"].verify is ("--insecure" not in args)
 
 
+@pytest.mark.parametrize("args", [[], ["--tls-resume"]])
+def test_a_handshake_is_a_full_one_unless_said(shell: Shell, told: dict[str, Any], args: list[str]):
+    shell("profile", "m", "hi", "--api-key", "none", *args)
+    assert told["tls"].resume is bool(args)
+
+
 def test_a_tokenizer_is_loaded(shell: Shell, told: dict[str, Any], tmp_path: Path):
     pytest.importorskip("tokenizers")
     file = tmp_path / "tokenizer.json"

@@ -52,6 +52,38 @@ def test_insecure_trusts_anyone(simulated: str, lens: Command) -> None:
     assert ran.record["connection"]["tls_ms"] > 0
 
 
+@pytest.mark.parametrize("flags", [(), ("--tls-resume",)])
+def test_a_handshake_takes_up_a_session_only_when_asked_to(
+    simulated: str, certificate: Certificate, lens: Command, flags: tuple[str, ...]
+) -> None:
+    way = ("--base-url", simulated, "--ca-file", str(certificate.ca), *flags)
+    ran = lens("profile", "openai/sim", "Hi", *way)
+    assert ran.code == 0, ran.err
+    assert ran.record["connection"]["tls_resumed"] is bool(flags)
+    ran = lens(
+        *("benchmark", "openai/sim", "Hi", "--requests", "12", "--connections", "cold"),
+        *(*way, "--quiet"),
+    )
+    assert ran.code == 0, ran.err
+    assert {record["connection"]["tls_resumed"] for record in ran.records} == {bool(flags)}
+    assert all(record["connection"]["tls_ms"] > 0 for record in ran.records)
+
+
+def test_a_resumed_handshake_costs_less(
+    simulated: str, certificate: Certificate, lens: Command
+) -> None:
+    """The certificate is neither sent nor checked: on one machine, that is most of the time."""
+
+    def tls_ms(*flags: str) -> float:
+        ran = lens(
+            *("benchmark", "openai/sim", "Hi", "--base-url", simulated, "--requests", "20"),
+            *("--ca-file", str(certificate.ca), "--connections", "cold", "--quiet", *flags),
+        )
+        return float(ran.result["metrics"]["tls_ms"]["p50"])
+
+    assert tls_ms("--tls-resume") < tls_ms()
+
+
 def test_warm_connections_have_their_handshake_behind_them(
     simulated: str, certificate: Certificate, lens: Command
 ) -> None:

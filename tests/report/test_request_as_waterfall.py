@@ -98,6 +98,12 @@ def test_the_whole_waterfall(make: Make):
     assert printed(whole(), make()) == WHOLE
 
 
+def test_a_resumed_session_is_named(make: Make):
+    record = whole()
+    record.connection.tls_resumed = True
+    assert "10.0.0.1:443, TLSv1.3 (session resumed), HTTP/1.1" in printed(record, make())
+
+
 def test_without_block_characters(make: Make):
     text = printed(whole(), make(), "ascii")
     assert "wait              199.0 ms    ########\n" in text

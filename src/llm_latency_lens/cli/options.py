@@ -143,6 +143,9 @@ class Way:
     cert: str | None = setting(text("FILE"), None, "A client certificate (PEM).")
     key: str | None = setting(text("FILE"), None, "The client certificate's key (PEM).")
     insecure: bool = setting(switch(), False, "Trust any certificate.")
+    tls_resume: bool = setting(
+        switch(), False, "Take up the last TLS session in each handshake, as a returning client."
+    )
     proxy: str = setting(
         text("URL"),
         "env",

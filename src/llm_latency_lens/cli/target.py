@@ -39,7 +39,7 @@ def make_lens(world: World, target: Target, way: Way, keeping: Keeping, outputs:
         timeouts=Timeouts(
             way.connect_timeout, way.first_token_timeout, way.idle_timeout, way.timeout
         ),
-        tls=Tls(not way.insecure, way.ca_file, way.cert, way.key),
+        tls=Tls(not way.insecure, way.ca_file, way.cert, way.key, way.tls_resume),
         proxy=None if way.no_proxy or way.proxy == "none" else way.proxy,
         unix_socket=way.unix_socket,
         run_dir=keeping.run_dir,

@@ -170,7 +170,7 @@ async def _run(
     on_beat: OnBeat | None,
 ) -> None:
     try:
-        if setup.connections == "warm":
+        if setup.connections == "warm" or setup.network.tls.resume:
             # A server that is not there shows in the first request: it needs no second message.
             await transport.warm(setup.url, _connections(plan))
         engine = Engine(plan, transport, sink, clock, on_beat)

@@ -176,7 +176,9 @@ def _tokens(record: Record) -> str:
 def _connection(record: Record) -> str:
     connection = record.connection
     told = ["reused" if connection.reused else "new"]
-    told += filter(None, (connection.address, connection.tls_version))
+    resumed = " (session resumed)" if connection.tls_resumed else ""
+    tls = connection.tls_version and connection.tls_version + resumed
+    told += filter(None, (connection.address, tls))
     if connection.http_version:
         told.append(f"HTTP/{connection.http_version.removeprefix('HTTP/')}")
     if connection.rtt_us:

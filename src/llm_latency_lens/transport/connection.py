@@ -125,6 +125,8 @@ class Http1Connection:
         timeline.offset_end_ns = realtime_offset_ns(self._clock)
         if (rtt := round_trip_us(self._sock)) is not None:
             timeline.connection.rtt_us = rtt
+        for layer in self._layers:
+            layer.keep_session()
         if not self.usable:
             self.close()
 

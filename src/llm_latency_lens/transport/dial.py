@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -22,10 +22,12 @@ from ..timeline import Connection, ErrorKind, Failure, Stage
 from .proxy import Proxy, find_proxy
 from .settings import Network
 from .stamps import enable_stamps, round_trip_us
-from .tls import TlsLayer, build_context, explain, handshake
+from .tls import Peer, TlsLayer, build_context, explain, handshake
 
 _HAPPY_EYEBALLS_DELAY_S = 0.25
 _MAX_HEAD = 16384
+_TICKET_S = 1.0
+"""How long to wait for the ticket of a TLS session: servers send it right behind the handshake."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Dialer:
     network: Network
     clock: Clock
     _context: ssl.SSLContext | None = None
+    _sessions: dict[Peer, ssl.SSLSession] = field(default_factory=dict)
 
     def check(self, url: SplitResult) -> None:
         """Raise UsageError for a proxy or a certificate file that cannot be used."""
@@ -67,6 +70,25 @@ class Dialer:
         if self._context is None:
             self._context = build_context(self.network.tls)
         return self._context
+
+    def layer(self, host: str, port: int) -> TlsLayer:
+        """A TLS session with this peer, still to be agreed on."""
+        sessions = self._sessions if self.network.tls.resume else None
+        return TlsLayer(self.context(), (host, port), sessions)
+
+    async def prime(self, url: SplitResult) -> Failure | None:
+        """Open a connection for its TLS sessions alone, so that the next one can take them up."""
+        link = await self.attempt(url).dial()
+        if isinstance(link, Failure):
+            return link
+        try:
+            async with asyncio.timeout(_TICKET_S):
+                await _take_tickets(link)
+        except OSError:
+            pass  # a server that gives none is asked for a full handshake every time
+        finally:
+            link.sock.close()
+        return None
 
 
 class Attempt:
@@ -128,13 +150,15 @@ class Attempt:
         stamped = enable_stamps(sock)
         layers: list[TlsLayer] = []
         if proxy and proxy.tls:
-            await self._secure(sock, layers, proxy.host)
+            await self._secure(sock, layers, proxy.host, proxy.port)
         if proxy and secure:
             await self._tunnel(sock, layers, proxy)
         if secure:
             self._where = _authority(self._host, self._port)
-            await self._secure(sock, layers, self._host)
+            await self._secure(sock, layers, self._host, self._port)
             self._info.tls_version = layers[-1].version
+        if layers:
+            self._info.tls_resumed = all(layer.resumed for layer in layers)
         self._info.rtt_us = round_trip_us(sock)
         self._sock = None  # the link's from here on
         return Link(sock, tuple(layers), self._info, stamped, None if secure else proxy)
@@ -178,9 +202,11 @@ class Attempt:
         found, self._info.dns_ns = await loop.run_in_executor(None, look_up)
         return found
 
-    async def _secure(self, sock: socket.socket, layers: list[TlsLayer], host: str) -> None:
+    async def _secure(
+        self, sock: socket.socket, layers: list[TlsLayer], host: str, port: int
+    ) -> None:
         self.stage = Stage.TLS
-        layer = TlsLayer(self._dialer.context(), host)
+        layer = self._dialer.layer(host, port)
         begun = self._now()
         await handshake(sock, layer, layers[-1] if layers else None)
         self._info.tls_ns = (self._info.tls_ns or 0) + self._now() - begun
@@ -206,6 +232,19 @@ class Attempt:
         if not status.startswith(("HTTP/1.1 2", "HTTP/1.0 2")):
             raise _ProxyRefusedError(f"{self._where} opens no tunnel: {status}")
         self._info.connect_ns = (self._info.connect_ns or 0) + self._now() - begun
+
+
+async def _take_tickets(link: Link) -> None:
+    """Read until each TLS session on the link can be taken up again, or the server hangs up."""
+    loop = asyncio.get_running_loop()
+    data = b"?"
+    while data:
+        kept = [layer.keep_session() for layer in link.layers]
+        if all(kept):
+            return
+        data = received = await loop.sock_recv(link.sock, _MAX_HEAD)
+        for layer in link.layers:
+            received = layer.decrypt(received)
 
 
 def _literal(host: str, port: int) -> AddrInfoType | None:

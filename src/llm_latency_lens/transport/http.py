@@ -45,10 +45,13 @@ class HttpTransport:
     async def warm(self, url: str, count: int) -> Failure | None:
         """Open `count` connections to where `url` lies before the clock starts.
 
-        Returns the first failure, if any; connections that did open are kept.
+        Returns the first failure, if any; connections that did open are kept. Without reuse there
+        is nothing to keep but a TLS session, where those are to be taken up.
         """
         self.check(url)
         parts = _split(url)
+        if not self._reuse:
+            return await self._dialer.prime(parts) if self._network.tls.resume else None
         gate = asyncio.Semaphore(_OPEN_AT_ONCE)
 
         async def open_one() -> Failure | None:

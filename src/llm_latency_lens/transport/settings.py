@@ -22,12 +22,17 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Whom to trust, and the certificate to show. Paths are to PEM files."""
+    """Whom to trust, and the certificate to show. Paths are to PEM files.
+
+    With `resume` a handshake takes up the newest session with the same server (RFC 8446, section
+    2.2), as a client does that was there before; without it every handshake is a full one.
+    """
 
     verify: bool = True
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ import ssl
 from ..errors import UsageError
 from .settings import Tls
 
+Peer = tuple[str, int]
+"""Host and port at the other end of a TLS session."""
+
 _READ_SIZE = 65536
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 
@@ -44,18 +47,46 @@ def _no_password() -> str:
 
 
 class TlsLayer:
-    """One TLS session: ciphertext in, plaintext out, and the reverse."""
+    """One TLS session: ciphertext in, plaintext out, and the reverse.
 
-    def __init__(self, context: ssl.SSLContext, hostname: str) -> None:
+    `sessions` are those that a handshake can take up, the newest of each peer; None is never.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, peer: Peer, sessions: dict[Peer, ssl.SSLSession] | None
+    ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+        self._peer = peer
+        self._sessions = sessions
+        self._object = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_hostname=peer[0],
+            session=None if sessions is None else sessions.get(peer),
+        )
         self.ended = False
         """True once the peer said that no more will come (close_notify)."""
 
     @property
     def version(self) -> str | None:
         return self._object.version()
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the handshake took up an earlier session; it is for the server to agree."""
+        return bool(self._object.session_reused)
+
+    def keep_session(self) -> bool:
+        """Keep the session for the next handshake, where that is wanted and the server allows it.
+
+        In TLS 1.3 that is known only once something was read: tickets follow the handshake.
+        """
+        session = None if self._sessions is None else self._object.session
+        if self._sessions is None or session is None or not session.id:
+            return False
+        self._sessions[self._peer] = session
+        return True
 
     @property
     def agreed_on_http1(self) -> bool:
