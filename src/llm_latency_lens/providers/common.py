@@ -23,6 +23,7 @@ _KEPT = re.compile(
   | (?:x-|anthropic-)? ratelimit (?:-[a-z0-9-]+)?
   | (?:[a-z0-9]+-)* request-?id
   | openai- (?:model | processing-ms | version)
+  | x-amzn- (?:errortype | bedrock-[a-z-]+)
   | x- (?:[a-z0-9]+-)* (?:region | model | time | trace-id)
   | x- (?:correlation | generation | vercel)-id
   | x- (?:prompt | generated | total)-tokens
@@ -32,6 +33,7 @@ _KEPT = re.compile(
 # Headers that give a duration in milliseconds.
 _HINT_HEADERS = (
     "openai-processing-ms",
+    "x-amzn-bedrock-invocation-latency",
     "x-envoy-upstream-service-time",
     "x-inference-time",
     "x-queue-time",
@@ -111,7 +113,8 @@ def refused(timeline: Timeline, record: Record) -> bool:
             text += f" (it points to {place.partition('?')[0][:120]})"
         fail(record, RequestError(kind_of_status(status), Stage.WAIT, text, status))
     else:
-        complain(record, read_complaint(bytes(timeline.body)), status, inside=False)
+        named = dict(timeline.headers).get("x-amzn-errortype")
+        complain(record, read_complaint(bytes(timeline.body), named), status, inside=False)
     return True
 
 

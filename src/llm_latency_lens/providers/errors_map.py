@@ -11,6 +11,7 @@ The shapes read here, and who sends them:
     {"object": "error", "message", "type", "code"}      SGLang
     {"statusCode": 401, "message"}                      Azure's gateway
     {"detail": "text"}, {"detail": [{"loc", "msg"}]}    FastAPI
+    {"message"}, {"Message"}, {"__type", "message"}     AWS, with the name in x-amzn-errortype
     text, or an HTML page                               proxies
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..timeline import ErrorKind
@@ -53,6 +54,19 @@ _SURE: dict[str, ErrorKind] = {
     "quota_exhausted": ErrorKind.QUOTA,
     "model_capacity_exhausted": ErrorKind.OVERLOADED,
     "deadline_exceeded": ErrorKind.TIMEOUT,
+    # AWS's, whose statuses say less: 424 for a model that failed, 400 for a token that expired.
+    "throttlingexception": ErrorKind.RATE_LIMIT,
+    "servicequotaexceededexception": ErrorKind.QUOTA,
+    "modelnotreadyexception": ErrorKind.OVERLOADED,
+    "modeltimeoutexception": ErrorKind.TIMEOUT,
+    "modelerrorexception": ErrorKind.SERVER,
+    "modelstreamerrorexception": ErrorKind.SERVER,
+    "accessdeniedexception": ErrorKind.AUTH,
+    "expiredtokenexception": ErrorKind.AUTH,
+    "incompletesignatureexception": ErrorKind.AUTH,
+    "invalidsignatureexception": ErrorKind.AUTH,
+    "missingauthenticationtokenexception": ErrorKind.AUTH,
+    "unrecognizedclientexception": ErrorKind.AUTH,
 }
 
 # Words that help only where there is no status: inside a stream that began with 200.
@@ -73,6 +87,9 @@ _LIKELY: dict[str, ErrorKind] = {
     "exceed_context_size_error": ErrorKind.BAD_REQUEST,
     "context_length_exceeded": ErrorKind.BAD_REQUEST,
     "validation": ErrorKind.BAD_REQUEST,
+    "validationexception": ErrorKind.BAD_REQUEST,
+    "resourcenotfoundexception": ErrorKind.BAD_REQUEST,
+    "serviceunavailableexception": ErrorKind.OVERLOADED,
     "unauthenticated": ErrorKind.AUTH,
     "permission_denied": ErrorKind.AUTH,
     "resource_exhausted": ErrorKind.RATE_LIMIT,
@@ -143,8 +160,16 @@ def kind_of_status(status: int) -> ErrorKind:
     return ErrorKind.BAD_REQUEST if status >= 400 else ErrorKind.PROTOCOL
 
 
-def read_complaint(body: bytes) -> Complaint:
-    """What a body that reports a failure says, whatever its shape. Never raises."""
+def read_complaint(body: bytes, named: str | None = None) -> Complaint:
+    """What a body that reports a failure says, whatever its shape. Never raises.
+
+    `named` is what AWS calls the failure beside the body: in `x-amzn-errortype`, or in a frame.
+    """
+    found = _read(body)
+    return replace(found, code=found.code or _aws_name(named)) if named else found
+
+
+def _read(body: bytes) -> Complaint:
     text = body.decode("utf-8", "replace").strip().removeprefix("\ufeff")
     if text.startswith("<"):
         return Complaint(page_title(body))
@@ -161,7 +186,7 @@ def complaint_of(document: Any) -> Complaint:
         document = document[0]
     if not isinstance(document, dict):
         return Complaint(one_line(str(document)) if document is not None else "")
-    error = document.get("error") or document
+    error = document.get("error") or document.get("Output") or document
     if not isinstance(error, dict):
         word = document.get("error_type") or document.get("type")
         return Complaint(one_line(str(error)), type=_word(word))
@@ -174,6 +199,8 @@ def complaint_of(document: Any) -> Complaint:
     named, number = _code(error.get("statusCode", error.get("status")))
     if code is None and named and named.isupper():
         code = named
+    if code is None and isinstance(error.get("__type"), str):
+        code = _aws_name(error["__type"])
     its = read_status(error)
     return Complaint(
         _message(error),
@@ -185,10 +212,16 @@ def complaint_of(document: Any) -> Complaint:
     )
 
 
+def _aws_name(name: str) -> str | None:
+    """The bare name in `com.amazon.coral.service#NAME` or `NAME:http://internal.amazon.com/...`."""
+    return _word(name.rpartition("#")[2].partition(":")[0])
+
+
 def _message(error: dict[str, Any]) -> str:
-    message = error.get("message")
+    message = error.get("message") or error.get("Message")
     if isinstance(message, str) and message:
-        return one_line(message)
+        original = error.get("originalMessage")  # what a model said that Bedrock passes on
+        return one_line(f"{message}: {original}" if isinstance(original, str) else message)
     detail = error.get("detail") or message
     if isinstance(detail, list):
         return one_line("; ".join(_one_detail(one) for one in detail))
