@@ -115,6 +115,9 @@ class Counts(msgspec.Struct, gc=False):
     speed: str | None = None
 
 
+_BESIDE_OUTPUT = [name for name in Counts.__struct_fields__ if not name.startswith("output")]
+
+
 class Block(msgspec.Struct, gc=False):
     """A content block. Results of tools and redacted thinking have none of these fields."""
 
@@ -202,15 +205,13 @@ def decode(timeline: Timeline) -> Record:
 class Messages:
     """Gathers one answer, event by event."""
 
-    __slots__ = ("_counted", "_counts", "answer", "stopped")
+    __slots__ = ("_counts", "answer", "stopped")
 
     def __init__(self) -> None:
         self.answer = Answer()
         self.stopped = False
         """`message_stop` was seen: nothing that follows belongs to the answer."""
         self._counts = Counts()
-        self._counted = False
-        """The counts are those of the end; `message_start` only has the output so far."""
 
     def stream(self, body: bytes, timeline: Timeline) -> None:
         """Take a captured body of server-sent events."""
@@ -272,7 +273,7 @@ class Messages:
             case "message_delta":
                 if event.usage:
                     self._count(event.usage)
-                    self._counted = self._counted or event.usage.output_tokens is not None
+                    self._count_output(event.usage)
                 if delta and delta.stop_reason:
                     answer.finish_reason = delta.stop_reason
             case "message_stop":
@@ -285,7 +286,8 @@ class Messages:
         answer = self.answer
         answer.chunks += 1
         self._begin(message)
-        self._counted = True
+        if message.usage:
+            self._count_output(message.usage)
         answer.finish_reason = message.stop_reason or None
         carried = [one for block in message.content or () if (one := block.carried())]
         kinds = {kind for kind, _ in carried}
@@ -302,12 +304,19 @@ class Messages:
             self._count(message.usage)
 
     def _count(self, new: Counts) -> None:
-        """Counts only grow; what a later event leaves out, or says to be 0, stays as it was."""
+        """All but the output: what a later event leaves out, or says to be 0, stays as it was."""
         old = self._counts
-        for name in Counts.__struct_fields__:
+        for name in _BESIDE_OUTPUT:
             value = getattr(new, name)
             if value or getattr(old, name) is None:
                 setattr(old, name, value)
+
+    def _count_output(self, new: Counts) -> None:
+        """The output, not from `message_start`, which can only say what there was until then."""
+        if new.output_tokens is not None:
+            self._counts.output_tokens = new.output_tokens
+        if new.output_tokens_details is not None:
+            self._counts.output_tokens_details = new.output_tokens_details
 
     def settle(self, record: Record, timeline: Timeline) -> Record:
         """Fill the record and decide how the request ended."""
@@ -333,9 +342,8 @@ class Messages:
         usage.input = count(counts.input_tokens)
         if usage.input is not None:
             usage.input += (usage.cached_input or 0) + (usage.cache_write or 0)
-        if self._counted:
-            usage.output = count(counts.output_tokens)
-            usage.reasoning = count(details.thinking_tokens) if details else None
+        usage.output = count(counts.output_tokens)
+        usage.reasoning = count(details.thinking_tokens) if details else None
         fast = counts.speed == "fast"  # has a price of its own, as a tier has
         self.answer.service_tier = "fast" if fast else counts.service_tier
 
