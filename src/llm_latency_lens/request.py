@@ -54,7 +54,8 @@ class Prompt:
     """What one request says: the conversation, and how many tokens may come back.
 
     `max_tokens` overrides the target's for this prompt alone; `tag` names the prompt in results.
-    `documents` are what a rerank puts in order; the messages are its query.
+    `documents` are what a rerank puts in order, with the messages as its query, or the texts that
+    one request embeds, where these are more than one.
     """
 
     messages: tuple[Message, ...]

@@ -135,7 +135,7 @@ class Answer:
         if document is None:
             self.problem = f"an empty JSON document came as the answer; {CHECK}"
             return None
-        return document, bisect_left(timeline.ends, body.rindex(b"}") + 1), text
+        return document, bisect_left(timeline.ends, len(body.rstrip())), text
 
     # -- what it all came to -------------------------------------------------------------------
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..request import Operation
 from . import openai_chat
-from .provider import Provider
+from .embeddings import EMBEDDINGS
+from .provider import Dialect, Provider
+from .rerank import RERANK
+
+_EMBEDS = {Operation.EMBEDDINGS: EMBEDDINGS}
+_RANKS = {**_EMBEDS, Operation.RERANK: RERANK}
 
 
-def _local(name: str, title: str, port: int, reports: tuple[str, ...], notes: str = "") -> Provider:
+def _local(
+    name: str,
+    title: str,
+    port: int,
+    reports: tuple[str, ...],
+    notes: str = "",
+    also: Mapping[Operation, Dialect] | None = None,
+) -> Provider:
     """A server on this machine that speaks OpenAI's chat completions and asks for no key."""
     return Provider(
         name,
@@ -16,6 +31,7 @@ def _local(name: str, title: str, port: int, reports: tuple[str, ...], notes: st
         openai_chat.decode,
         reports=reports,
         notes=notes,
+        also=also or {},
     )
 
 
@@ -31,6 +47,7 @@ ROWS = (
         needs_key=True,
         reports=("usage", "cached", "reasoning", "timings"),
         notes="with --base-url: any server that is compatible",
+        also=_EMBEDS,
     ),
     _local(
         "vllm",
@@ -38,6 +55,7 @@ ROWS = (
         8000,
         ("usage", "cached"),
         "cached tokens need --enable-prompt-tokens-details on the server",
+        _RANKS,
     ),
     _local(
         "sglang",
@@ -45,8 +63,9 @@ ROWS = (
         30000,
         ("usage", "cached", "reasoning"),
         "cached tokens need --enable-cache-report on the server",
+        _RANKS,
     ),
-    _local("llamacpp", "llama.cpp server", 8080, ("usage", "cached", "timings")),
+    _local("llamacpp", "llama.cpp server", 8080, ("usage", "cached", "timings"), also=_RANKS),
     _local("tgi", "Text Generation Inference", 3000, ("usage",), "in its container the port is 80"),
-    _local("lmstudio", "LM Studio", 1234, ("usage",)),
+    _local("lmstudio", "LM Studio", 1234, ("usage",), also=_EMBEDS),
 )
