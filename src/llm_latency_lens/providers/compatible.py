@@ -20,6 +20,7 @@ def _local(
     port: int,
     reports: tuple[str, ...],
     notes: str = "",
+    *,
     also: Mapping[Operation, Dialect] | None = None,
 ) -> Provider:
     """A server on this machine that speaks OpenAI's chat completions and asks for no key."""
@@ -55,7 +56,7 @@ ROWS = (
         8000,
         ("usage", "cached"),
         "cached tokens need --enable-prompt-tokens-details on the server",
-        _RANKS,
+        also=_RANKS,
     ),
     _local(
         "sglang",
@@ -63,7 +64,7 @@ ROWS = (
         30000,
         ("usage", "cached", "reasoning"),
         "cached tokens need --enable-cache-report on the server",
-        _RANKS,
+        also=_RANKS,
     ),
     _local("llamacpp", "llama.cpp server", 8080, ("usage", "cached", "timings"), also=_RANKS),
     _local("tgi", "Text Generation Inference", 3000, ("usage",), "in its container the port is 80"),
