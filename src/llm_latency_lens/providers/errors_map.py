@@ -87,6 +87,7 @@ _LIKELY: dict[str, ErrorKind] = {
     "exceed_context_size_error": ErrorKind.BAD_REQUEST,
     "context_length_exceeded": ErrorKind.BAD_REQUEST,
     "validation": ErrorKind.BAD_REQUEST,
+    "timeout": ErrorKind.TIMEOUT,
     "validationexception": ErrorKind.BAD_REQUEST,
     "resourcenotfoundexception": ErrorKind.BAD_REQUEST,
     "serviceunavailableexception": ErrorKind.OVERLOADED,

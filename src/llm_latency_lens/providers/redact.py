@@ -28,8 +28,13 @@ def _compile(pattern: str) -> re.Pattern[bytes]:
 # Under these keys stand names that the protocol fixes or the server makes, never words of the
 # model. The value must look like a name, too: no space and no escape.
 _NAMES = (
-    "id|object|role|finish_reason|type|code|error_type|system_fingerprint|service_tier|event|index"
-    "|[a-z_]*_tokens"
+    "id|object|role|(?:finish|stop|done)_reason|stop_type|type|code|error_type|event|index"
+    "|system_fingerprint|service_tier|[a-z_]*_tokens"
+)
+# How an answer ended, by the words that the protocol fixes.
+_ENDS = (
+    "status|reason",
+    "completed|incomplete|failed|cancelled|in_progress|queued|max_output_tokens|content_filter",
 )
 # Within these the model, or the prompt, decides about the keys as well.
 _OPAQUE = frozenset((b"arguments", b"logprobs", b"prompt_logprobs", b"completion_probabilities"))
@@ -41,11 +46,14 @@ _STRING = r'"(?:[^"\\\r\n]++|\\[^\r\n])*+(?:"|\\?+(?=[\r\n]|\Z))'
 _START = r"(?:(?<![^\r\n])|(?<=\xef\xbb\xbf))"
 _COLON = r"[ \t]*+:\s*+"
 _BEFORE_KEY = rf"[{{,](?:\s|{_START}data:)*+"
-_NAMED = rf'"(?:{_NAMES})"{_COLON}"[^"\\\s]*+"|"model"{_COLON}{_STRING}'
+_NAMED = (
+    rf'"(?:{_NAMES})"{_COLON}"[^"\\\s]*+"|"model"{_COLON}{_STRING}'
+    rf'|"(?:{_ENDS[0]})"{_COLON}"(?:{_ENDS[1]})"'
+)
 _DIGITS = r"[0-9]++(?:\.[0-9]++)?+(?:[eE][+\-]?[0-9]++)?+"
 _SCALAR = rf"null\b|true\b|false\b|NaN\b|-?(?:Infinity\b|{_DIGITS})"
 _FIELD = (
-    rf"{_START}(?:(?:data|error|id|retry):|(?:data|error|event:[ ]?[\w.\-]{{0,40}})(?=[\r\n]|\Z))"
+    rf"{_START}(?:(?:data|error|id|retry):|(?:data|error|event:[ ]?[\w.\-]{{0,60}})(?=[\r\n]|\Z))"
     r"|\[DONE\](?=\s|\Z)|\xef\xbb\xbf"
 )
 _LIST = r"\[\s*+-?[0-9]++(?:\s*+,\s*+-?[0-9]++)*+\s*+\]"
@@ -78,6 +86,7 @@ _BETWEEN = re.compile(rb"((?:\r\n|\n|\r(?!\n)){2,})")
 _NAMED_ERROR = _compile(rf"{_START}(?:event:[ ]?error|error:)")
 _NAME = _compile(rf"(?:{_NAMES})\Z")
 _NAME_LIKE = re.compile(rb'"[^"\\\s]*"')
+_END_KEY, _END = _compile(rf"(?:{_ENDS[0]})\Z"), _compile(rf'"(?:{_ENDS[1]})"\Z')
 _TITLE = re.compile(rb"(?is)\A\s*<|<title[^>]*>[^<]*<?")
 
 _SIMPLE = re.compile(rb"[ !#-\[\]-\x7f]*+")
@@ -217,6 +226,8 @@ def _value(key: bytes, inside: list[bytes], token: bytes, *, failed: bool) -> by
     if _OPAQUE.intersection(inside):
         return _string(token)
     if key == b"model" or (_NAME.match(key) and _NAME_LIKE.fullmatch(token)):
+        return token
+    if _END_KEY.match(key) and _END.match(token):
         return token
     spoken = failed or key in (b"error", b"detail") or b"detail" in inside
     if spoken and key in _SPOKEN and token.endswith(b'"'):
