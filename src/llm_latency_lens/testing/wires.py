@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from . import openai_wire
+from . import embeddings_wire, openai_wire
 from .wire import Asked, Wire
 
-WIRES: tuple[Wire, ...] = (openai_wire.WIRE,)
+WIRES: tuple[Wire, ...] = (
+    openai_wire.WIRE,
+    *embeddings_wire.WIRES,
+)
 
 
 def wire_of(asked: Asked) -> Wire | None:
