@@ -65,6 +65,8 @@ wait              199.0 ms    ████████
 first token        1.00 ms            ▏
 answer            800.0 ms            ███████████████████████████████
 end                2.00 ms                                           ▏
+= server          101.2 ms    ████
++ network         99.80 ms        ████
 
 gaps          ▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃█▃▃▃▃▃▃▃▃▃▃
               31 gaps, p50 10 ms, p99 500 ms, max 500 ms, █ is 40 ms
@@ -76,6 +78,9 @@ tokens        32 out, 14 in (4 from a cache), 32 events with content;
 speed         38.8 tokens a second (TPOT 25.8 ms)
 connection    new, 10.0.0.1:443, TLSv1.3, HTTP/1.1, round trip 11.2 ms
 server says   prompt_ms 101 ms
+where         the server counts 101 ms up to the first token
+              (prompt_ms); network, and what the server leaves out,
+              99.8 ms
 stamps        by the kernel, read at most 38 us later
 """
 
@@ -102,6 +107,15 @@ def test_a_resumed_session_is_named(make: Make):
     record = whole()
     record.connection.tls_resumed = True
     assert "10.0.0.1:443, TLSv1.3 (session resumed), HTTP/1.1" in printed(record, make())
+
+
+def test_an_account_that_cannot_be_true_is_shown_and_not_subtracted(make: Make):
+    record = whole()
+    record.hints_ms = {"openai-processing-ms": 5000.0}
+    text = printed(record, make())
+    assert "= server" not in text
+    assert "the server counts 5,000 ms up to the first byte" in text
+    assert "longer than it took" in text
 
 
 def test_without_block_characters(make: Make):

@@ -217,6 +217,21 @@ def test_what_else_is_worth_a_line(make: Make):
     assert "counted by the server for some, here for others" in " ".join(text.split())
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"server_until": "first_byte", "network_ms": summary(20.0)},
+            "the server counts 180 ms (p50) up to the first byte, network and the rest are 20 ms;",
+        ),
+        ({"server_until": "mixed"}, "the server counts 180 ms (p50); by a"),
+    ],
+)
+def test_network_against_server_time(make: Make, changes: dict[str, Any], words: str):
+    where = {"requests": 9, "server_source": "a", "server_ms": summary(180.0), **changes}
+    assert f"where         {words}" in " ".join(printed(make(where=where)).split("\n"))
+
+
 def test_a_certificate_of_a_machine_that_is_too_slow(make: Make):
     text = printed(make(instrument__certificate={"max_events_per_second": None}))
     assert "the p99 error on this machine is above 1 ms at every load" in text

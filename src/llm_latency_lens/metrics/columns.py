@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ..record import Record, RequestError, Status
 from ..timeline import ErrorKind
+from .whereabouts import whereabouts
 
 UNKNOWN = -(1 << 63)
 """Stands for None in columns of integers."""
@@ -29,6 +30,21 @@ def _ms(duration_ns: float | None) -> float:
 
 def _read_lag_us(record: Record) -> float:
     return record.read_lag_ns_max / 1e3 if record.clock_source == "kernel" else NAN
+
+
+def _rtt_ms(record: Record) -> float:
+    rtt_us = record.connection.rtt_us
+    return NAN if rtt_us is None else rtt_us / 1e3
+
+
+def _server_ms(record: Record) -> float:
+    found = whereabouts(record)
+    return NAN if found is None else found.server_ms
+
+
+def _network_ms(record: Record) -> float:
+    found = whereabouts(record)
+    return NAN if found is None or found.network_ms is None else found.network_ms
 
 
 def _tokens_per_second(record: Record) -> float:
@@ -50,6 +66,9 @@ FIGURES: dict[str, Callable[[Record], float]] = {
     "dns_ms": lambda record: _ms(record.connection.dns_ns),
     "connect_ms": lambda record: _ms(record.connection.connect_ns),
     "tls_ms": lambda record: _ms(record.connection.tls_ns),
+    "rtt_ms": _rtt_ms,
+    "server_ms": _server_ms,
+    "network_ms": _network_ms,
     "cold_ttft_ms": lambda record: _ms(record.cold_ttft_ns),
     "send_lag_ms": lambda record: _ms(record.send_lag_ns),
     "corrected_ttft_ms": lambda record: _ms(record.corrected_ttft_ns),
@@ -128,6 +147,8 @@ class Columns:
         }
     )
     lengths: Lengths = field(default_factory=Lengths)
+    accounts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By which hints, and up to which mark, servers accounted for their time."""
     warmup: int = 0
     all_events: int = 0
     """Content events of all records, the warm-up's and the retries' too."""
@@ -194,6 +215,8 @@ class Columns:
         self.tokens["reasoning"].add(usage.reasoning)
         self.tokens["cached_input"].add(usage.cached_input)
         self.lengths.add(record, record.max_tokens)
+        if found := whereabouts(record):
+            self.accounts[found.server_source, found.until] += 1
 
 
 def _cause(error: RequestError) -> RequestError:

@@ -18,6 +18,7 @@ from ..record import EventKind, Events, RateLimit, Record, RequestError, Status,
 from ..request import Operation
 from ..timeline import Connection
 from . import schema
+from .whereabouts import Until, whereabouts
 
 _Ms = float | None
 
@@ -47,6 +48,16 @@ class ConnectionLine(Struct, kw_only=True):
     address: str | None
     tls_resumed: bool | None = None
     resent: bool = False
+
+
+class WhereLine(Struct, kw_only=True):
+    """Network against server time, where the server says how long it took itself; `network_ms` is
+    null where the server's account is longer than what was measured."""
+
+    server_ms: float
+    server_source: str
+    server_until: Until
+    network_ms: _Ms
 
 
 class Line(Struct, kw_only=True):
@@ -101,7 +112,9 @@ class Line(Struct, kw_only=True):
     service_tier: str | None = None
     billed_usd: Decimal | None = None
     cost_usd: Decimal | None = None
+    cost_source: str | None = None
     rate_limits: tuple[RateLimit, ...] = ()
+    where: WhereLine | None = None
 
 
 _SHARED = (
@@ -133,6 +146,7 @@ _SHARED = (
     "service_tier",
     "billed_usd",
     "cost_usd",
+    "cost_source",
     "rate_limits",
 )
 """Fields that a record and a line have in common."""
@@ -163,6 +177,7 @@ def to_line(record: Record, *, keep_text: bool = False) -> Line:
         event_reads=list(record.events.read),
         hints_ms=dict(record.hints_ms),
         clock_step_ms=record.clock_step_ns / 1e6,
+        where=_where(record),
         **{name: getattr(record, name) for name in _SHARED},
     )
     if keep_text:
@@ -242,6 +257,17 @@ def _marks(record: Record, origin_ns: int) -> Marks:
         first_answer=_after(record.first_answer_ns, origin_ns),
         last_token=_after(record.last_token_ns, origin_ns),
         end=_after(record.end_ns, origin_ns),
+    )
+
+
+def _where(record: Record) -> WhereLine | None:
+    if (found := whereabouts(record)) is None:
+        return None
+    return WhereLine(
+        server_ms=found.server_ms,
+        server_source=found.server_source,
+        server_until=found.until,
+        network_ms=found.network_ms,
     )
 
 

@@ -105,6 +105,7 @@ class Metrics(Struct, kw_only=True, frozen=True):
     dns_ms: _OptionalSummary = UNSET
     connect_ms: _OptionalSummary = UNSET
     tls_ms: _OptionalSummary = UNSET
+    rtt_ms: _OptionalSummary = UNSET
     cold_ttft_ms: _OptionalSummary = UNSET
     send_lag_ms: _OptionalSummary = UNSET
     corrected_ttft_ms: _OptionalSummary = UNSET
@@ -112,6 +113,20 @@ class Metrics(Struct, kw_only=True, frozen=True):
     read_lag_us: _OptionalSummary = UNSET
     output_tokens_per_second: _OptionalSummary = UNSET
     tokens_per_event: _OptionalSummary = UNSET
+
+
+class Where(Struct, kw_only=True, frozen=True):
+    """Network against server time, of answers whose server says how long it took itself.
+
+    `server_source` and `server_until` are "mixed" where servers accounted for their time in
+    different ways.
+    """
+
+    requests: int
+    server_source: str
+    server_until: Literal["first_byte", "first_token", "end", "mixed"]
+    server_ms: Summary
+    network_ms: _OptionalSummary = UNSET
 
 
 class Clock(Struct, kw_only=True, frozen=True):
@@ -290,6 +305,7 @@ class Result(Struct, kw_only=True, frozen=True):
     requests: Requests
     retries: Retries
     metrics: Metrics
+    where: Where | UnsetType = UNSET
     error_rate: float | None
     throughput: Throughput
     goodput: Goodput | UnsetType = UNSET

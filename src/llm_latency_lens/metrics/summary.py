@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -38,9 +38,11 @@ from .result import (
     Result,
     Retries,
     Run,
+    Summary,
     Throughput,
     Tokens,
     Validity,
+    Where,
 )
 from .stalls import find_pseudo_streaming, find_stalls
 from .validity import judge
@@ -120,6 +122,7 @@ def _unjudged(columns: Columns, context: Context, sample: _Sample) -> Result:
         config=dict(context.config),
         requests=requests,
         retries=_retries(columns),
+        where=_where(columns, summaries),
         metrics=Metrics(**summaries),
         error_rate=_ratio(requests.failed, requests.ok + requests.failed),
         throughput=_throughput(context, sample.load, requests, tokens),
@@ -241,6 +244,22 @@ def _tokens(columns: Columns) -> Tokens:
 
 def _ratio(part: float | None, whole: float) -> float | None:
     return part / whole if part is not None and whole else None
+
+
+def _where(columns: Columns, summaries: dict[str, Summary]) -> Where | UnsetType:
+    """Takes the summaries of server and network out: they are no metrics of their own."""
+    server, network = summaries.pop("server_ms", None), summaries.pop("network_ms", UNSET)
+    if server is None:
+        return UNSET
+    alone = len(columns.accounts) == 1
+    source, until = next(iter(columns.accounts)) if alone else ("mixed", "mixed")
+    return Where(
+        requests=columns.accounts.total(),
+        server_source=source,
+        server_until=cast("Any", until),
+        server_ms=server,
+        network_ms=network,
+    )
 
 
 def _throughput(context: Context, load: Load, requests: Requests, tokens: Tokens) -> Throughput:

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from msgspec import UNSET
 
-from ..metrics.result import Goodput, Reason, Result, Summary
+from ..metrics.result import Goodput, Reason, Result, Summary, Where
 from .figures import count, fixed, milliseconds, percent, places, seconds, short
 from .page import Page
 
@@ -127,6 +127,8 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
         yield "goodput", _goodput(result.goodput)
     yield "tokens", _tokens(result)
     yield "stalls", _stalls(result)
+    if result.where is not UNSET:
+        yield "where", _where(result.where)
     pseudo = result.pseudo_streaming
     if pseudo.requests:
         yield "streaming", f"{pseudo.requests:,} of {pseudo.judged:,} answers came in bursts"
@@ -210,6 +212,15 @@ def _stalls(result: Result) -> str:
         f"{stalls.count:,} in {count(stalls.requests, 'request')}, the longest"
         f" {milliseconds(stalls.longest_ms)}, {percent(stalls.share_of_time)} of the time ({limit})"
     )
+
+
+def _where(where: Where) -> str:
+    mark = where.server_until.replace("_", " ")
+    until = "" if mark == "mixed" else f" up to the {mark}"
+    told = f"the server counts {milliseconds(where.server_ms.p50)} (p50){until}"
+    if where.network_ms is not UNSET:
+        told += f", network and the rest are {milliseconds(where.network_ms.p50)}"
+    return f"{told}; by {where.server_source}"
 
 
 def _instrument(result: Result) -> str:

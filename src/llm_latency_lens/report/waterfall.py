@@ -7,6 +7,7 @@ from statistics import median
 from typing import TextIO
 
 from ..metrics.result import Result, Stalls
+from ..metrics.whereabouts import Whereabouts, whereabouts
 from ..record import Record, RequestError, Status
 from .figures import count, milliseconds, places, short
 from .page import Page
@@ -15,7 +16,15 @@ from .strip import bar, strip
 _LABEL = 14
 _TIME = 12
 _MS = 1e6
-_COLORS = {"dns": "blue", "connect": "blue", "tls": "blue", "wait": "yellow", "answer": "green"}
+_COLORS = {
+    "dns": "blue",
+    "connect": "blue",
+    "tls": "blue",
+    "wait": "yellow",
+    "answer": "green",
+    "= server": "dim",
+    "+ network": "dim",
+}
 _STATUS_STYLES = {Status.OK: "green", Status.FAILED: "bold red", Status.CANCELLED: "yellow"}
 _MAY_TAKE_NO_TIME = ("first token", "reasoning", "end")
 
@@ -28,7 +37,7 @@ def waterfall(record: Record, result: Result, out: TextIO, *, color: bool = True
     page = Page(out, color=color)
     page.line(*_heading(record))
     page.line()
-    _bars(page, list(phases(record)))
+    _bars(page, list(phases(record)), list(shares(record)))
     _gaps(page, record)
     page.line()
     for label, words in _facts(record, result):
@@ -78,6 +87,17 @@ def phases(record: Record) -> Iterator[Phase]:
         before = max(mark, before)
 
 
+def shares(record: Record) -> Iterator[Phase]:
+    """The server's part and the rest of the time that it accounts for, one behind the other: how
+    long they are is known, how they lie within that time is not."""
+    found = whereabouts(record)
+    if found is None or found.network_ms is None:
+        return
+    server, network = round(found.server_ms * _MS), round(found.network_ms * _MS)
+    yield "= server", 0, server
+    yield "+ network", server, server + network
+
+
 def _heading(record: Record) -> list[str | tuple[str, str]]:
     parts = [f"finished by {record.finish_reason}"] if record.finish_reason else []
     for name, value in (("TTFT", record.ttft_ns), ("E2E", record.e2e_ns)):
@@ -91,12 +111,12 @@ def _heading(record: Record) -> list[str | tuple[str, str]]:
     ]
 
 
-def _bars(page: Page, drawn: list[Phase]) -> None:
+def _bars(page: Page, drawn: list[Phase], shared: list[Phase]) -> None:
     if not drawn:
         return
     begin, end = drawn[0][1], drawn[-1][2]
     width = page.width - _LABEL - _TIME - 2
-    for name, first, last in drawn:
+    for name, first, last in drawn + shared:
         time_ms = (last - first) / _MS
         page.line(
             (name.ljust(_LABEL), "cyan"),
@@ -143,8 +163,19 @@ def _facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
     if record.hints_ms:
         hints = (f"{name} {milliseconds(value)}" for name, value in record.hints_ms.items())
         yield "server says", ", ".join(hints)
+    if found := whereabouts(record):
+        yield "where", _where(found)
     if record.first_byte_ns is not None:
         yield "stamps", _stamps(record)
+
+
+def _where(found: Whereabouts) -> str:
+    mark = found.until.replace("_", " ")
+    told = f"the server counts {milliseconds(found.server_ms)} up to the {mark}"
+    if found.network_ms is None:
+        return f"{told} ({found.server_source}), which is longer than it took: no network time"
+    rest = f"network, and what the server leaves out, {milliseconds(found.network_ms)}"
+    return f"{told} ({found.server_source}); {rest}"
 
 
 def _stalls(record: Record, limits: Stalls) -> str:
