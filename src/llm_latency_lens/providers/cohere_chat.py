@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from .provider import Provider
 from .texts import one_line
 
 VERSION = "/v2"
+_DENIED = 498
 
 _BROKEN_OFF = {
     "ERROR": (ErrorKind.SERVER, "the provider broke the answer off (finish_reason ERROR)"),
@@ -143,6 +145,7 @@ def decode(timeline: Timeline) -> Record:
     """What a captured request came to. Never raises for what a server sent."""
     record = begin(timeline)
     if refused(timeline, record):
+        _name_denial(record)
         return record
     body = bytes(timeline.body)
     answer = Answer()
@@ -153,6 +156,13 @@ def decode(timeline: Timeline) -> Record:
         record.stream = timeline.stream and not answer.chunks
     lack = "the stream ended without message-end"
     return answer.settle(record, timeline, lack=lack, broken_off=_BROKEN_OFF)
+
+
+def _name_denial(record: Record) -> None:
+    """The status 498, which other services use for other things, is a word on a list here."""
+    error = record.error
+    if error and error.http_status == _DENIED:
+        record.error = replace(error, kind=ErrorKind.CONTENT_FILTER)
 
 
 def _stream(answer: Answer, body: bytes, timeline: Timeline) -> None:

@@ -84,6 +84,11 @@ _NESTED = tuple(
 )
 _BETWEEN = re.compile(rb"((?:\r\n|\n|\r(?!\n)){2,})")
 _NAMED_ERROR = _compile(rf"{_START}(?:event:[ ]?error|error:)")
+# Cohere's errors: an object that holds a message and a label, and nothing besides.
+_BARE_ERROR = _compile(
+    rf'\s*+(?:{_START}data:\s*+)?+\{{(?=[^{{}}]*"(?:id|code|type)"{_COLON})(?:\s*+"(?:id|message|code|status|type|request_id)"{_COLON}'
+    rf"(?:{_STRING}|{_SCALAR})\s*+,?+)++\s*+\}}\s*+\Z"
+)
 _NAME = _compile(rf"(?:{_NAMES})\Z")
 _NAME_LIKE = re.compile(rb'"[^"\\\s]*"')
 _END_KEY, _END = _compile(rf"(?:{_ENDS[0]})\Z"), _compile(rf'"(?:{_ENDS[1]})"\Z')
@@ -198,7 +203,7 @@ def _walk(body: bytes) -> bytes:
     out: list[bytes] = []
     path: list[bytes] = []
     key = b""
-    failed = _NAMED_ERROR.search(body) is not None
+    failed = bool(_NAMED_ERROR.search(body) or _BARE_ERROR.match(body))
     for found in _TOKEN.finditer(body):
         kind, token = found.lastgroup, found[0]
         assert kind is not None
@@ -211,7 +216,8 @@ def _walk(body: bytes) -> bytes:
             failed = failed or (key == b"statusCode" and len(path) == 1)
         elif kind == "string":
             inside = path[1:]
-            failed = failed or (key == b"object" and len(path) == 1 and token == b'"error"')
+            kept = key in (b"object", b"type") and len(path) == 1
+            failed = failed or (kept and token == b'"error"')
             token = _value(key, inside, token, failed=failed or b"error" in inside)
         elif kind == "skip":
             if _LOGS.intersection(path):
