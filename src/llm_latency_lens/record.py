@@ -83,6 +83,8 @@ class Usage:
     """Input tokens that are charged for, where the provider says that it is not all of `input`."""
     billed_output: int | None = None
     """The same of `output`."""
+    searches: int | None = None
+    """Searches that are charged for one by one: of the web, or the search units of a rerank."""
 
 
 @dataclass(slots=True)
@@ -155,7 +157,11 @@ class Record:
     billed_usd: Decimal | None = None
     """What the provider itself says that the request cost."""
     cost_usd: Decimal | None = None
-    """What the request cost by the prices known; None where no price is known, never 0."""
+    """What the request cost: the provider's own bill where it sent one, else by the prices known.
+    None where neither is there, never 0."""
+    cost_source: str | None = None
+    """Where the price comes from; `provider` for its own bill. With no `cost_usd` beside it, a
+    price is known but not what was used."""
     rate_limits: tuple[RateLimit, ...] = ()
 
     connection: Connection = field(default_factory=Connection)
