@@ -66,8 +66,8 @@ def decode_whole(timeline: Timeline, parse: Read[T], take: Take[T]) -> Record:
     if found := answer.document_of(bytes(timeline.body), timeline, parse):
         document, place, text = found
         if problem := take(answer, document):
-            complaint = read_complaint(text)
-            if complaint.message:
+            complaint = read_complaint(text) if text.startswith(b"{") else None
+            if complaint and complaint.message:
                 answer.complain(complaint)
             else:
                 answer.problem = f"{problem}; {CHECK}"

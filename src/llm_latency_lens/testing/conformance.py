@@ -25,6 +25,7 @@ import msgspec
 
 from ..clock import MS_NS
 from ..record import Decoder, Record, Status
+from ..request import Operation
 from ..timeline import ErrorKind, Stage, Timeline
 
 _EVENT_STREAM = (("content-type", "text/event-stream"),)
@@ -47,6 +48,7 @@ class Sample:
     headers: tuple[tuple[str, str], ...] = _EVENT_STREAM
     stream: bool = True
     provider: str = "openai"
+    operation: Operation = Operation.CHAT
     outcome: Status = Status.OK
     events: tuple[tuple[str, str], ...] = ()
     error: tuple[str, str] | None = None
@@ -68,6 +70,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     headers: dict[str, str] = msgspec.field(default_factory=lambda: dict(_EVENT_STREAM))
     stream: bool = True
     provider: str = "openai"
+    operation: Operation = Operation.CHAT
     outcome: str = "ok"
     events: list[tuple[str, str]] = []
     error: tuple[str, str] | None = None
@@ -96,6 +99,7 @@ def _sample(row: _Row) -> Sample:
         headers=tuple(row.headers.items()),
         stream=row.stream,
         provider=row.provider,
+        operation=row.operation,
         outcome=Status(row.outcome),
         events=tuple(row.events),
         error=row.error,
@@ -112,7 +116,12 @@ def capture(sample: Sample, borders: Iterable[int], *, complete: bool = True) ->
 
     What is not complete was cut by the network after the last read.
     """
-    timeline = Timeline(provider=sample.provider, model="a-model", stream=sample.stream)
+    timeline = Timeline(
+        provider=sample.provider,
+        model="a-model",
+        stream=sample.stream,
+        operation=sample.operation,
+    )
     timeline.start_ns = timeline.sent_ns = 0
     timeline.status, timeline.headers = sample.status, sample.headers
     begin = 0
