@@ -204,6 +204,6 @@ ROWS = (
         key_env=("OLLAMA_API_KEY",),
         base_url_env=("OLLAMA_HOST",),
         reports=("usage", "cached", "timings"),
-        notes="cached tokens since Ollama 0.33",
+        notes="cached tokens from newer servers alone",
     ),
 )
