@@ -45,6 +45,25 @@ def test_json_lines(tmp_path: Path):
     ]
 
 
+def test_what_is_ranked_and_what_is_embedded(tmp_path: Path):
+    lines = [
+        {"query": "capital?", "documents": ["Paris", "Rome"], "tag": "two"},
+        {"input": "Hello", "max_tokens": 3},
+        {"input": ["Hello", "Bye"]},
+    ]
+    data = "\n".join(json.dumps(line) for line in lines)
+    assert read(data.encode(), tmp_path) == [
+        Prompt(({"role": "user", "content": "capital?"},), tag="two", documents=("Paris", "Rome")),
+        Prompt(({"role": "user", "content": "Hello"},), max_tokens=3),
+        Prompt(({"role": "user", "content": "Hello\nBye"},), documents=("Hello", "Bye")),
+    ]
+
+
+def test_columns_of_a_dataset_are_left_alone(tmp_path: Path):
+    line = b'{"prompt": "x", "input": 3, "query": [], "documents": ["y"]}'
+    assert read(line, tmp_path) == [Prompt.of("x")]
+
+
 def test_the_name_of_a_file_settles_what_it_holds(tmp_path: Path):
     assert texts(read(b'{"prompt": "x"}', tmp_path, "a.txt")) == ['{"prompt": "x"}']
     assert texts(read(b'"x"', tmp_path, "a.md")) == ['"x"']
@@ -94,6 +113,14 @@ def test_not_utf_8(tmp_path: Path):
         ('{"prompt": "x", "max_tokens": true}', "`max_tokens` must be a whole number above 0"),
         ('{"prompt": "x", "max_tokens": 0}', "`max_tokens` must be a whole number above 0"),
         ('{"prompt": "x", "tag": 1}', "`tag` must be a string"),
+        ('{"query": "x"}', "or `query` and `documents`, or `input`"),
+        ('{"documents": ["x"]}', "`query` must be a string that is not empty"),
+        ('{"query": "x", "documents": []}', "`documents` must be a list that is not empty"),
+        ('{"query": "x", "documents": "y"}', "`documents` must be a list that is not empty"),
+        ('{"query": "x", "documents": ["y", {}]}', "each of `documents` must be a string"),
+        ('{"input": []}', "`input` must be a list that is not empty"),
+        ('{"input": [" "]}', "each of `input` must be a string"),
+        ('{"input": {}}', "`input` must be a string that is not empty"),
         ("7", "a line is a JSON string or an object"),
         (r'{"prompt": "\ud800"}', "half of a surrogate pair"),
         ("[" * 100_000, "recursion"),

@@ -2,9 +2,10 @@
 
 A file whose name ends in `.jsonl` or `.ndjson` holds JSON lines, one that ends in `.txt` or `.md`
 text; any other is taken for JSON lines when its first line is a JSON object or a whole JSON
-string. A line of JSON is a string, or an object with `prompt` or `messages` and, if wanted,
-`max_tokens` and `tag`; other keys are left alone, for a dataset has columns of its own. Blank
-lines are skipped. Only LF and CRLF end a line: U+2028, U+0085 and the like belong to the prompt.
+string. A line of JSON is a string, or an object with `prompt`, with `messages`, with `query` and
+`documents` to be ranked, or with an `input` to be embedded, and, if wanted, `max_tokens` and `tag`;
+other keys are left alone, for a dataset has columns of its own. Blank lines are skipped. Only LF
+and CRLF end a line: U+2028, U+0085 and the like belong to the prompt.
 """
 
 from __future__ import annotations
@@ -94,22 +95,56 @@ def _from_json(value: Any) -> Prompt:
         value = {"prompt": value}
     if not isinstance(value, dict):
         raise TypeError("a line is a JSON string or an object with `prompt` or `messages`")
-    if ("prompt" in value) == ("messages" in value):
-        raise ValueError("an object needs either `prompt` or `messages`")
     max_tokens, tag = value.get("max_tokens"), value.get("tag")
     if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
         raise ValueError("`max_tokens` must be a whole number above 0")
     if tag is not None and not isinstance(tag, str):
         raise ValueError("`tag` must be a string")
-    return Prompt(_messages(value), max_tokens=max_tokens, tag=tag)
+    messages, documents = _said(value)
+    return Prompt(messages, max_tokens=max_tokens, tag=tag, documents=documents)
+
+
+def _said(value: dict[str, Any]) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    """The messages, and the documents that belong to them."""
+    if "prompt" in value and "messages" in value:
+        raise ValueError("an object needs either `prompt` or `messages`")
+    if "prompt" in value or "messages" in value:
+        return _messages(value), ()
+    if "documents" in value:
+        return _user(_text(value, "query")), _texts(value, "documents")
+    if isinstance(value.get("input"), list):
+        texts = _texts(value, "input")
+        return _user("\n".join(texts)), texts
+    if "input" in value:
+        return _user(_text(value, "input")), ()
+    raise ValueError(
+        "an object needs either `prompt` or `messages`, or `query` and `documents`, or `input`"
+    )
+
+
+def _user(text: str) -> tuple[dict[str, Any], ...]:
+    return ({"role": "user", "content": text},)
+
+
+def _text(value: dict[str, Any], name: str) -> str:
+    text = value.get(name)
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"`{name}` must be a string that is not empty")
+    return text
+
+
+def _texts(value: dict[str, Any], name: str) -> tuple[str, ...]:
+    texts = value[name]
+    if not isinstance(texts, list) or not texts:
+        raise ValueError(f"`{name}` must be a list that is not empty")
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError(f"each of `{name}` must be a string that is not empty")
+    return tuple(texts)
 
 
 def _messages(value: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     if "prompt" in value:
-        text = value["prompt"]
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError("`prompt` must be a string that is not empty")
-        return ({"role": "user", "content": text},)
+        return _user(_text(value, "prompt"))
     messages = value["messages"]
     if not isinstance(messages, list) or not messages:
         raise ValueError("`messages` must be a list that is not empty")
