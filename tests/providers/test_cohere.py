@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_latency_lens.providers import PROVIDERS
+from llm_latency_lens.providers import decode as decode_any
 from llm_latency_lens.providers.cohere_chat import build, decode
 from llm_latency_lens.record import Status
-from llm_latency_lens.request import Prompt, Secret, Target
+from llm_latency_lens.request import Operation, Prompt, Secret, Target
 from llm_latency_lens.testing.conformance import Sample, capture, load_samples
 
 SAMPLES = load_samples(Path(__file__).parents[1] / "conformance/cohere.jsonl")
@@ -108,6 +110,26 @@ def test_a_denied_word() -> None:
     assert record.error.message == "HTTP 498, no message"
 
 
+def test_texts_are_embedded() -> None:
+    aim = target(operation=Operation.EMBEDDINGS, extra_body={"input_type": "search_query"})
+    row = PROVIDERS["cohere"].dialect(Operation.EMBEDDINGS)
+    request = row.build(aim, Prompt((), documents=("a", "b")))
+    assert request.url == "https://api.cohere.com/v2/embed"
+    assert json.loads(request.body) == {
+        "model": "command-a-03-2025",
+        "texts": ["a", "b"],
+        "input_type": "search_query",
+        "embedding_types": ["float"],
+    }
+    assert (request.stream, request.operation) == (False, Operation.EMBEDDINGS)
+
+
+def test_documents_are_ranked() -> None:
+    row = PROVIDERS["cohere"].dialect(Operation.RERANK)
+    request = row.build(target(operation=Operation.RERANK), Prompt(HI.messages, documents=("a",)))
+    assert request.url == "https://api.cohere.com/v2/rerank"
+
+
 @given(st.data())
 def test_damaged_answers_never_raise(data: st.DataObject) -> None:
     one = data.draw(st.sampled_from(SAMPLES))
@@ -115,8 +137,8 @@ def test_damaged_answers_never_raise(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(body)))
         body[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
-    noisy = Sample("noise", bytes(body), status=one.status, headers=one.headers)
-    record = decode(capture(noisy, (len(body),)))
+    noisy = replace(one, body=bytes(body))
+    record = decode_any(capture(noisy, (len(body),)))
     assert (record.error is None) == (record.status is Status.OK)
 
 

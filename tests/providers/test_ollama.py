@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_latency_lens.providers import PROVIDERS
+from llm_latency_lens.providers import decode as decode_any
 from llm_latency_lens.providers.ollama_chat import build, decode
 from llm_latency_lens.record import Status
-from llm_latency_lens.request import Prompt, Secret, Target
+from llm_latency_lens.request import Operation, Prompt, Secret, Target
 from llm_latency_lens.testing.conformance import Sample, capture, load_samples
 
 SAMPLES = load_samples(Path(__file__).parents[1] / "conformance/ollama.jsonl")
@@ -119,6 +121,20 @@ def test_what_follows_the_last_line_is_not_read() -> None:
     assert record.end_ns == 1_000_000
 
 
+def test_texts_are_embedded() -> None:
+    row = PROVIDERS["ollama"].dialect(Operation.EMBEDDINGS)
+    request = row.build(target(operation=Operation.EMBEDDINGS), HI)
+    assert request.url == "http://127.0.0.1:11434/api/embed"
+    assert json.loads(request.body) == {"model": "llama3.2", "input": ["Hi"]}
+
+
+def test_embedding_has_its_durations() -> None:
+    one = sample("ollama-embed")
+    record = decode_any(capture(one, (len(one.body),)))
+    assert record.hints_ms == {"total_ms": 14.143917, "load_ms": 1.0195}
+    assert (record.tokens_source, record.response_model) == ("usage", "all-minilm")
+
+
 @given(st.data())
 def test_damaged_answers_never_raise(data: st.DataObject) -> None:
     one = data.draw(st.sampled_from(SAMPLES))
@@ -126,8 +142,8 @@ def test_damaged_answers_never_raise(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(body)))
         body[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
-    noisy = Sample("noise", bytes(body), status=one.status, headers=one.headers)
-    record = decode(capture(noisy, (len(body),), complete=data.draw(st.booleans())))
+    noisy = replace(one, body=bytes(body))
+    record = decode_any(capture(noisy, (len(body),), complete=data.draw(st.booleans())))
     assert (record.error is None) == (record.status is Status.OK)
 
 

@@ -1,4 +1,4 @@
-"""Cohere's Chat, second version: request out, record in."""
+"""Cohere's API, second version: request out, record in; chat and embeddings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 
 from ..record import EventKind, Record
-from ..request import Prompt, Request, Target
+from ..request import Operation, Prompt, Request, Target
 from ..timeline import ErrorKind, Timeline
-from . import typed
+from . import rerank, typed
 from .answer import CHECK, Answer, count, events_of, is_stream
 from .asking import address, ask, bearer, limit_of
 from .common import begin, refused
 from .errors_map import Complaint, read_complaint
-from .provider import Provider
+from .one_piece import ask_whole, decode_whole, inputs_of, vectors_problem
+from .provider import Dialect, Provider
 from .texts import one_line
 
 VERSION = "/v2"
@@ -244,6 +245,56 @@ def _whole_of(value: float | None) -> int | None:
     return count(typed.whole_of(value))
 
 
+# -- embeddings ------------------------------------------------------------------------------
+
+
+class Meta(msgspec.Struct, gc=False):
+    """Counts of an answer that is no chat."""
+
+    tokens: Counted | None = None
+    billed_units: Counted | None = None
+
+
+class Embedded(msgspec.Struct, gc=False):
+    """`embeddings` has a list of vectors for each type that was asked for."""
+
+    id: str | None = None
+    embeddings: dict[str, Any] | None = None
+    meta: Meta | None = None
+
+
+read_embedded = typed.reader(Embedded)
+
+
+def build_embeddings(target: Target, prompt: Prompt) -> Request:
+    """The HTTP request that has the texts of `prompt` embedded, as documents of a search."""
+    body = {
+        "model": target.model,
+        "texts": inputs_of(prompt),
+        "input_type": "search_document",
+        "embedding_types": ["float"],
+    }
+    url = address(target.base_url, "/embed", VERSION)
+    return ask_whole(target, prompt, url, body, bearer(target))
+
+
+def decode_embeddings(timeline: Timeline) -> Record:
+    """What a captured request for embeddings came to."""
+    record = decode_whole(timeline, read_embedded, _embedded)
+    _name_denial(record)
+    return record
+
+
+def _embedded(answer: Answer, document: Embedded) -> str | None:
+    answer.id = document.id
+    if meta := document.meta:
+        _count(answer, Usage(meta.tokens, meta.billed_units))
+    kinds = [kind for kind in (document.embeddings or {}).values() if kind is not None]
+    if not all(isinstance(kind, list) for kind in kinds):
+        return "the embeddings of the answer are no lists"
+    return vectors_problem(one for kind in kinds for one in kind)
+
+
 ROWS = (
     Provider(
         "cohere",
@@ -255,5 +306,9 @@ ROWS = (
         base_url_env=("CO_API_URL",),
         needs_key=True,
         reports=("usage", "cached"),
+        also={
+            Operation.EMBEDDINGS: Dialect(build_embeddings, decode_embeddings),
+            Operation.RERANK: rerank.COHERE,
+        },
     ),
 )

@@ -1,4 +1,4 @@
-"""Ollama's own API: request out, record in.
+"""Ollama's own API: request out, record in; chat and embeddings.
 
 A stream is JSON lines. The last one says how long the server took for what, in nanoseconds.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..record import EventKind, Record
-from ..request import Prompt, Request, Target
+from ..request import Operation, Prompt, Request, Target
 from ..timeline import Timeline
 from . import typed
 from .answer import CHECK, Answer, count
@@ -21,7 +21,8 @@ from .asking import address, ask, bearer, limit_of
 from .common import begin, refused
 from .errors_map import read_complaint
 from .ndjson import is_lines, lines_of
-from .provider import Provider
+from .one_piece import ask_whole, decode_whole, inputs_of, vectors_problem
+from .provider import Dialect, Provider
 
 _NS_PER_MS = 1e6
 _DAY_NS = 86_400 * 10**9
@@ -90,13 +91,10 @@ class Message(msgspec.Struct, gc=False):
         return (EventKind.TOOL if called else EventKind.REASONING), whole
 
 
-class Line(msgspec.Struct, gc=False):
-    """One line of a stream, or the whole answer. Durations are nanoseconds."""
+class Told(msgspec.Struct, gc=False):
+    """What the server counted and timed. Durations are nanoseconds."""
 
     model: str | None = None
-    message: Message | None = None
-    done: bool | None = None
-    done_reason: str | None = None
     total_duration: int | None = None
     load_duration: int | None = None
     prompt_eval_count: int | None = None
@@ -104,9 +102,22 @@ class Line(msgspec.Struct, gc=False):
     prompt_eval_duration: int | None = None
     eval_count: int | None = None
     eval_duration: int | None = None
+
+
+class Line(Told, gc=False):
+    """One line of a stream, or the whole answer."""
+
+    message: Message | None = None
+    done: bool | None = None
+    done_reason: str | None = None
     error: Any = None
 
 
+class Embedded(Told, gc=False):
+    embeddings: list[Any] | None = None
+
+
+read_embedded = typed.reader(Embedded)
 read = typed.reader(Line)
 
 
@@ -172,8 +183,8 @@ def _take(answer: Answer, line: Line, place: int, data: bytes) -> None:
             answer.complain(complaint)
 
 
-def _tell(answer: Answer, line: Line) -> None:
-    """Counts and durations, which stand in the last line alone.
+def _tell(answer: Answer, line: Told) -> None:
+    """Counts and durations, which stand in the last line of a stream alone.
 
     A count of 0 is left out by the server: what is missing is unknown.
     """
@@ -194,6 +205,27 @@ def _tell(answer: Answer, line: Line) -> None:
     }
 
 
+# -- embeddings ------------------------------------------------------------------------------
+
+
+def build_embeddings(target: Target, prompt: Prompt) -> Request:
+    """The HTTP request that has the texts of `prompt` embedded."""
+    body = {"model": target.model, "input": inputs_of(prompt)}
+    url = address(target.base_url, "/embed", "/api")
+    return ask_whole(target, prompt, url, body, bearer(target))
+
+
+def decode_embeddings(timeline: Timeline) -> Record:
+    """What a captured request for embeddings came to."""
+    return decode_whole(timeline, read_embedded, _embedded)
+
+
+def _embedded(answer: Answer, document: Embedded) -> str | None:
+    answer.model = document.model
+    _tell(answer, document)
+    return vectors_problem(document.embeddings or ())
+
+
 ROWS = (
     Provider(
         "ollama",
@@ -205,5 +237,6 @@ ROWS = (
         base_url_env=("OLLAMA_HOST",),
         reports=("usage", "cached", "timings"),
         notes="cached tokens from newer servers alone",
+        also={Operation.EMBEDDINGS: Dialect(build_embeddings, decode_embeddings)},
     ),
 )
