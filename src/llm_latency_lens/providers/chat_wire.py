@@ -1,29 +1,31 @@
 """OpenAI's chat completions as types: what of a chunk, or of a whole answer, this package reads.
 
-`read` first takes the fast road, which expects the types that the `openai` package documents.
-What does not fit (content as a list of parts, an id that is a number, a NaN, broken UTF-8) is
-parsed once more without types, and whatever has the right shape is taken from it.
+The fields are those that the `openai` package documents, and those that other services add; who
+adds which is on the page "Wire formats" of the documentation.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Callable
-from typing import Any, TypeVar
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from ..record import EventKind
+from .typed import reader, text_of
 
-T = TypeVar("T")
+_MOST_USD = 1_000_000
+_TICK_USD = Decimal("1e-10")
 
 
 class Function(msgspec.Struct, gc=False):
-    """A function's name is not read: it is known before the model has written one argument."""
+    """A function's name is not read: it is known before the model has written one argument.
 
-    arguments: str | None = None
+    `arguments` are a string; some servers put an object there.
+    """
+
+    arguments: Any = None
 
 
 class Custom(msgspec.Struct, gc=False):
@@ -43,7 +45,9 @@ class Detail(msgspec.Struct, gc=False):
 
 
 class Delta(msgspec.Struct, gc=False):
-    content: str | None = None
+    """What is new in a choice, or all of it; `content` is a string or, with Mistral, parts."""
+
+    content: Any = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     reasoning_details: list[Detail] | None = None
@@ -59,18 +63,18 @@ class Delta(msgspec.Struct, gc=False):
         """
         if text := self.reasoning_content or self.reasoning:
             return text
-        if not self.reasoning_details:
-            return ""
-        return "".join(one.text or one.summary or "" for one in self.reasoning_details)
+        if self.reasoning_details:
+            return "".join(one.text or one.summary or "" for one in self.reasoning_details)
+        return _thinking(self.content) if isinstance(self.content, list) else ""
 
     def called(self) -> str:
         """Arguments of tool calls, of the deprecated function call, and input of custom tools."""
         if not (self.tool_calls or self.function_call):
             return ""
-        parts = [self.function_call.arguments or ""] if self.function_call else []
+        parts = [_arguments(self.function_call)] if self.function_call else []
         for call in self.tool_calls or ():
             if call.function:
-                parts.append(call.function.arguments or "")
+                parts.append(_arguments(call.function))
             if call.custom:
                 parts.append(call.custom.input or "")
         return "".join(parts)
@@ -80,7 +84,9 @@ class Delta(msgspec.Struct, gc=False):
 
         A delta that holds reasoning and answer at once is an event of the answer.
         """
-        text, refusal, called = self.content or "", self.refusal or "", self.called()
+        content = self.content
+        text = content if isinstance(content, str) else text_of(content) or ""
+        refusal, called = self.refusal or "", self.called()
         whole = self.thought() + text + refusal + called
         if not whole:
             return None
@@ -100,14 +106,33 @@ class Choice(msgspec.Struct, gc=False):
 
 class InputDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class OutputDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class Cost(msgspec.Struct, gc=False):
+    """Perplexity's `cost`, in dollars."""
+
+    total_cost: Decimal | None = None
+
+
+class Times(msgspec.Struct, gc=False):
+    """How long the service says that it took, in seconds."""
+
+    queue_time: float | None = None
+    prompt_time: float | None = None
+    completion_time: float | None = None
+    total_time: float | None = None
 
 
 class Counts(msgspec.Struct, gc=False):
-    """The `usage` object, with the places where DeepSeek, SGLang and Groq put what they add."""
+    """The `usage` object, with what DeepSeek, SGLang, Groq, OpenRouter, Perplexity, xAI and
+    Mistral put there besides."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -115,11 +140,15 @@ class Counts(msgspec.Struct, gc=False):
     prompt_tokens_details: InputDetails | None = None
     completion_tokens_details: OutputDetails | None = None
     prompt_cache_hit_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
     reasoning_tokens: int | None = None
     queue_time: float | None = None
     prompt_time: float | None = None
     completion_time: float | None = None
     total_time: float | None = None
+    cost: Decimal | Cost | None = None
+    cost_in_usd_ticks: int | None = None
+    service_tier: str | None = None
 
 
 class Groq(msgspec.Struct, gc=False):
@@ -135,145 +164,38 @@ class Chunk(msgspec.Struct, gc=False):
     object: str | None = None
     model: str | None = None
     system_fingerprint: str | None = None
+    service_tier: str | None = None
     usage: Counts | None = None
     timings: dict[str, Any] | None = None
+    time_info: Times | None = None
+    perf_metrics: dict[str, Any] | None = None
     error: Any = None
     x_groq: Groq | None = None
 
 
-_typed = msgspec.json.Decoder(Chunk).decode
-_SURROGATES = re.compile("[\ud800-\udfff]")
+read = reader(Chunk)
 
 
-def read(data: bytes) -> Chunk | None:
-    """One JSON document as a chunk; None for `null`. ValueError for what is no JSON object."""
-    try:
-        return _typed(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return _untyped(json.loads(data.decode("utf-8", "replace")))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _untyped(document: Any) -> Chunk | None:
-    if document is None:
+def billed(cost: Decimal | Cost | None, ticks: int | None) -> Decimal | None:
+    """What a service says that a request cost, in dollars; a tick of xAI is 1e-10 of one."""
+    if ticks is not None:
+        found: Decimal | None = ticks * _TICK_USD
+    else:
+        found = cost.total_cost if isinstance(cost, Cost) else cost
+    if found is None or not found.is_finite() or not 0 <= found < _MOST_USD:
         return None
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004  (of the text, not of an argument)
-    groq = document.get("x_groq")
-    timings = document.get("timings")
-    return Chunk(
-        choices=_each(document.get("choices"), _choice),
-        id=_label(document.get("id")),
-        object=_label(document.get("object")),
-        model=_label(document.get("model")),
-        system_fingerprint=_label(document.get("system_fingerprint")),
-        usage=_counts(document.get("usage")),
-        timings=timings if isinstance(timings, dict) else None,
-        error=document.get("error"),
-        x_groq=Groq(_counts(groq.get("usage")), _label(groq.get("error")))
-        if isinstance(groq, dict)
-        else None,
-    )
+    return found
 
 
-def _choice(choice: dict[str, Any]) -> Choice:
-    return Choice(
-        index=_number(choice.get("index")) or 0,
-        delta=_delta(choice.get("delta")),
-        message=_delta(choice.get("message")),
-        finish_reason=_label(choice.get("finish_reason")),
-    )
-
-
-def _delta(delta: Any) -> Delta | None:
-    if not isinstance(delta, dict):
-        return None
-    content = delta.get("content")
-    return Delta(
-        content=_text(content),
-        reasoning_content=_text(delta.get("reasoning_content")) or _thinking(content),
-        reasoning=_text(delta.get("reasoning")),
-        reasoning_details=_each(delta.get("reasoning_details"), _detail),
-        refusal=_text(delta.get("refusal")),
-        tool_calls=_each(delta.get("tool_calls"), _call),
-        function_call=_function(delta.get("function_call")),
-    )
-
-
-def _detail(detail: dict[str, Any]) -> Detail:
-    return Detail(_text(detail.get("text")), _text(detail.get("summary")))
-
-
-def _call(call: dict[str, Any]) -> ToolCall:
-    custom = call.get("custom")
-    entered = Custom(_text(custom.get("input"))) if isinstance(custom, dict) else None
-    return ToolCall(_function(call.get("function")), entered)
-
-
-def _function(function: Any) -> Function | None:
-    if not isinstance(function, dict):
-        return None
-    arguments = function.get("arguments")
-    if isinstance(arguments, dict | list) and arguments:  # an object where a string belongs
-        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
-    return Function(_text(arguments))
-
-
-def _text(value: Any) -> str | None:
-    """A string, or the joined text of a list of parts (`[{"type": "text", "text": "..."}]`)."""
-    if isinstance(value, list):
-        value = "".join(filter(None, map(_part, value)))
-    return _SURROGATES.sub("\ufffd", value) if isinstance(value, str) else None
-
-
-def _part(part: Any) -> str | None:
-    return _text(part.get("text")) if isinstance(part, dict) else _text(part)
-
-
-def _thinking(content: Any) -> str | None:
+def _thinking(parts: list[Any]) -> str:
     """Mistral's thinking parts: `[{"type": "thinking", "thinking": [{"text": "..."}]}]`."""
-    if not isinstance(content, list):
-        return None
-    return "".join(_text(one.get("thinking")) or "" for one in content if isinstance(one, dict))
+    return "".join(text_of(one.get("thinking")) or "" for one in parts if isinstance(one, dict))
 
 
-def _counts(usage: Any) -> Counts | None:
-    if not isinstance(usage, dict):
-        return None
-    before, after = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    cached = _number(before.get("cached_tokens")) if isinstance(before, dict) else None
-    thought = _number(after.get("reasoning_tokens")) if isinstance(after, dict) else None
-    return Counts(
-        prompt_tokens=_number(usage.get("prompt_tokens")),
-        completion_tokens=_number(usage.get("completion_tokens")),
-        total_tokens=_number(usage.get("total_tokens")),
-        prompt_tokens_details=InputDetails(cached),
-        completion_tokens_details=OutputDetails(thought),
-        prompt_cache_hit_tokens=_number(usage.get("prompt_cache_hit_tokens")),
-        reasoning_tokens=_number(usage.get("reasoning_tokens")),
-    )
-
-
-def _number(value: Any) -> int | None:
-    """A count: a whole number, also one written as 12.0 or "12"."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if math.isfinite(value) and abs(value) < 2**53 else None
-
-
-def _label(value: Any) -> str | None:
-    """A name or id, also one that is a number."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return _text(str(value))
-
-
-def _each(values: Any, make: Callable[[dict[str, Any]], T]) -> list[T] | None:
-    if not isinstance(values, list):
-        return None
-    return [make(value) for value in values if isinstance(value, dict)]
+def _arguments(function: Function) -> str:
+    given = function.arguments
+    if isinstance(given, str):
+        return given
+    if not given or not isinstance(given, dict | list):
+        return ""
+    return json.dumps(given, ensure_ascii=False, separators=(",", ":"))

@@ -23,6 +23,10 @@ _KEPT = re.compile(
   | (?:x-|anthropic-)? ratelimit (?:-[a-z0-9-]+)?
   | (?:[a-z0-9]+-)* request-?id
   | openai- (?:model | processing-ms | version)
+  | azureml-model-session
+  | fireworks- (?:[a-z]+-)* (?:tokens | time | token | duration)
+  | x-kong- (?:upstream | proxy)-latency
+  | x-litellm- (?:call-id | model-id | version | response-cost | (?:[a-z]+-)+ duration-ms)
   | x-amzn- (?:errortype | bedrock-[a-z-]+)
   | x- (?:[a-z0-9]+-)* (?:region | model | time | trace-id)
   | x- (?:correlation | generation | vercel)-id
@@ -36,11 +40,17 @@ _HINT_HEADERS = (
     "x-amzn-bedrock-invocation-latency",
     "x-envoy-upstream-service-time",
     "x-inference-time",
+    "x-kong-proxy-latency",
+    "x-kong-upstream-latency",
+    "x-litellm-overhead-duration-ms",
+    "x-litellm-response-duration-ms",
     "x-queue-time",
     "x-time-per-token",
     "x-total-time",
     "x-validation-time",
 )
+# Those that give it in seconds.
+_HINT_SECONDS = re.compile(r"fireworks-(?:[a-z]+-)*(?:time|first-token|duration)").fullmatch
 _TIMING = re.compile(r"([\w!#$%&'*+.^`|~-]+)[^,]*?;\s*dur\s*=\s*\"?(\d+(?:\.\d+)?)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LONGEST_VALUE = 256
@@ -174,6 +184,8 @@ def hints(headers: Iterable[tuple[str, str]]) -> dict[str, float]:
     for name, value in ((name.lower(), value) for name, value in headers):
         if name in _HINT_HEADERS and _NUMBER.fullmatch(value.strip()):
             found[name] = float(value)
+        elif _HINT_SECONDS(name) and _NUMBER.fullmatch(value.strip()):
+            found[name] = 1000 * float(value)
         elif name == "server-timing":
             for metric, duration in _TIMING.findall(value[:_LONGEST_TIMING]):
                 found[f"{name}.{metric}"] = float(duration)

@@ -8,7 +8,7 @@ The shapes read here, and who sends them:
     {"error": {"type", "message", "details"}}           Anthropic
     {"error": {"code": 429, "status", "details": []}}   Google, also in a list of one
     {"error": "text", "error_type": "word"}             TGI, Ollama's own API
-    {"object": "error", "message", "type", "code"}      SGLang
+    {"object": "error", "message", "type", "code"}      SGLang; Mistral with a detail as message
     {"statusCode": 401, "message"}                      Azure's gateway
     {"detail": "text"}, {"detail": [{"loc", "msg"}]}    FastAPI
     {"message"}, {"Message"}, {"__type", "message"}     AWS, with the name in x-amzn-errortype
@@ -38,6 +38,9 @@ _SURE: dict[str, ErrorKind] = {
     "billing_not_active": ErrorKind.QUOTA,
     "content_filter": ErrorKind.CONTENT_FILTER,
     "content_policy_violation": ErrorKind.CONTENT_FILTER,
+    "image_content_policy_violation": ErrorKind.CONTENT_FILTER,
+    "misalignment_policy_violation": ErrorKind.CONTENT_FILTER,
+    "bio_policy": ErrorKind.CONTENT_FILTER,
     "responsibleaipolicyviolation": ErrorKind.CONTENT_FILTER,
     "server_is_overloaded": ErrorKind.OVERLOADED,
     "slow_down": ErrorKind.OVERLOADED,
@@ -87,6 +90,19 @@ _LIKELY: dict[str, ErrorKind] = {
     "exceed_context_size_error": ErrorKind.BAD_REQUEST,
     "context_length_exceeded": ErrorKind.BAD_REQUEST,
     "validation": ErrorKind.BAD_REQUEST,
+    # Of a response of OpenAI's that failed.
+    "invalid_prompt": ErrorKind.BAD_REQUEST,
+    "data_residency_mismatch": ErrorKind.BAD_REQUEST,
+    "invalid_image": ErrorKind.BAD_REQUEST,
+    "invalid_image_url": ErrorKind.BAD_REQUEST,
+    "image_parse_error": ErrorKind.BAD_REQUEST,
+    "vector_store_timeout": ErrorKind.TIMEOUT,
+    # OpenRouter's error_type.
+    "authentication": ErrorKind.AUTH,
+    "payment_required": ErrorKind.QUOTA,
+    "provider_overloaded": ErrorKind.OVERLOADED,
+    "invalid_request": ErrorKind.BAD_REQUEST,
+    "refusal": ErrorKind.CONTENT_FILTER,
     "timeout": ErrorKind.TIMEOUT,
     "validationexception": ErrorKind.BAD_REQUEST,
     "resourcenotfoundexception": ErrorKind.BAD_REQUEST,
@@ -191,7 +207,7 @@ def complaint_of(document: Any) -> Complaint:
     if not isinstance(error, dict):
         word = document.get("error_type") or document.get("type")
         return Complaint(one_line(str(error)), type=_word(word))
-    inner, details = error.get("innererror"), error.get("details")
+    inner, details, more = (error.get(name) for name in ("innererror", "details", "metadata"))
     code, status = _code(error.get("code"))
     if code is None and isinstance(inner, dict):
         code = _word(inner.get("code"))
@@ -202,11 +218,16 @@ def complaint_of(document: Any) -> Complaint:
         code = named
     if code is None and isinstance(error.get("__type"), str):
         code = _aws_name(error["__type"])
+    kind = error.get("type")
+    if kind is None and isinstance(more, dict):
+        kind = more.get("error_type")
+    if number is None:
+        number = _code(document.get("status_code"))[1]
     its = read_status(error)
     return Complaint(
         _message(error),
         code,
-        _word(error.get("type")) or _word(its.reason),
+        _word(kind) or _word(its.reason),
         number if status is None else status,
         its.retry_after_s,
         its.spent,
@@ -224,6 +245,8 @@ def _message(error: dict[str, Any]) -> str:
         original = error.get("originalMessage")  # what a model said that Bedrock passes on
         return one_line(f"{message}: {original}" if isinstance(original, str) else message)
     detail = error.get("detail") or message
+    if isinstance(detail, dict):
+        detail = detail.get("detail")
     if isinstance(detail, list):
         return one_line("; ".join(_one_detail(one) for one in detail))
     return one_line(detail) if isinstance(detail, str) else ""

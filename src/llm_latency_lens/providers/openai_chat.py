@@ -7,22 +7,23 @@ fields); the facts and their sources are on the page "Wire formats" of the docum
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..record import EventKind, Record
+from ..record import EventKind, Record, Usage
 from ..request import Prompt, Request, Target
 from ..timeline import ErrorKind, Timeline
 from .answer import CHECK, Answer, count, events_of, is_stream
 from .asking import address, ask, bearer, limit_of
-from .chat_wire import Chunk, Counts, read
+from .chat_wire import Chunk, Cost, Counts, InputDetails, OutputDetails, Times, billed, read
 from .common import begin, refused
 from .errors_map import complaint_of, read_complaint
 
 PATH = "/chat/completions"
 OFFICIAL_HOST = "api.openai.com"
 
-# Finish reasons that stand for a failure: OpenRouter, SGLang, DeepSeek.
+# Finish reasons that stand for a failure: OpenRouter and Mistral, SGLang, DeepSeek.
 _BROKEN_OFF = {
     "error": (ErrorKind.SERVER, "the provider broke the answer off (finish_reason error)"),
     "abort": (ErrorKind.SERVER, "the server aborted the answer (finish_reason abort)"),
@@ -32,28 +33,42 @@ _BROKEN_OFF = {
     ),
 }
 _DAY_MS = 86_400_000
+_FIREWORKS = ("-time", "-duration", "-to-first-token")
 
 
 # -- request ---------------------------------------------------------------------------------
 
 
-def build(target: Target, prompt: Prompt, *, limit_field: str = "max_tokens") -> Request:
+def build(
+    target: Target,
+    prompt: Prompt,
+    *,
+    limit_field: str = "max_tokens",
+    version: str = "",
+    usage_asked: bool = True,
+) -> Request:
     """The HTTP request that puts `prompt` to `target`.
 
-    `limit_field` names the field for the most tokens that may come back.
+    `limit_field` names the field for the most tokens that may come back; `version` is what the
+    service's own package adds to a base address that does not end in /v1. A stream is asked for
+    its usage unless not `usage_asked`: some services give it anyway, and refuse the question.
     """
-    url = address(target.base_url, PATH)
-    return ask(target, prompt, url, body_of(target, prompt, limit_field), bearer(target))
+    base = target.base_url.partition("?")[0].rstrip("/")
+    url = address(target.base_url, PATH, "" if base.endswith("/v1") else version)
+    body = body_of(target, prompt, limit_field, usage_asked=usage_asked)
+    return ask(target, prompt, url, body, bearer(target))
 
 
-def body_of(target: Target, prompt: Prompt, limit_field: str = "max_tokens") -> dict[str, Any]:
+def body_of(
+    target: Target, prompt: Prompt, limit_field: str = "max_tokens", *, usage_asked: bool = True
+) -> dict[str, Any]:
     """The body of a chat request, without what the user adds to it."""
     body: dict[str, Any] = {
         "model": target.model,
         "messages": list(prompt.messages),
         "stream": target.stream,
     }
-    if target.stream:
+    if target.stream and usage_asked:
         body["stream_options"] = {"include_usage": True}
     if (limit := limit_of(target, prompt)) is not None:
         body[limit_field] = limit
@@ -93,12 +108,11 @@ def decode(timeline: Timeline) -> Record:
 class _Chat:
     """Gathers one answer, chunk by chunk."""
 
-    __slots__ = ("answer", "counts", "ended_read", "finished", "seen", "timings")
+    __slots__ = ("answer", "counts", "ended_read", "finished", "seen")
 
     def __init__(self) -> None:
         self.answer = Answer()
         self.counts: Counts | None = None
-        self.timings: dict[str, Any] = {}
         self.seen: set[int] = set()
         self.finished: set[int] = set()
         self.ended_read: int | None = None
@@ -142,8 +156,10 @@ class _Chat:
             self.counts = chunk.usage
             if answer.finish_reason is not None:
                 self.ended_read = place
-        if chunk.timings:
-            self.timings = chunk.timings
+        if chunk.service_tier:
+            answer.service_tier = chunk.service_tier
+        if chunk.timings or chunk.perf_metrics or chunk.time_info:
+            answer.hints_ms.update(_told(chunk))
         if groq := chunk.x_groq:
             self.counts = self.counts or groq.usage
             if groq.error:
@@ -171,7 +187,6 @@ class _Chat:
         answer.end_read = self._own_end()
         if self.counts:
             _fill_counts(answer, self.counts)
-        answer.hints_ms = {**_timings(self.timings), **_waits(self.counts)}
         done = answer.done_read is not None
         return answer.settle(
             record,
@@ -198,36 +213,68 @@ def _merged(one: tuple[EventKind, str], other: tuple[EventKind, str]) -> tuple[E
 def _fill_counts(answer: Answer, counts: Counts) -> None:
     """Map the counts so that output includes reasoning and input includes what was cached."""
     usage = answer.usage
-    before, after = counts.prompt_tokens_details, counts.completion_tokens_details
-    cached = before.cached_tokens if before else None
-    thought = after.reasoning_tokens if after else None
+    before = counts.prompt_tokens_details or InputDetails()
+    after = counts.completion_tokens_details or OutputDetails()
     usage.input = count(counts.prompt_tokens)
     usage.output = count(counts.completion_tokens)
-    usage.cached_input = count(counts.prompt_cache_hit_tokens if cached is None else cached)
-    usage.reasoning = count(counts.reasoning_tokens if thought is None else thought)
-    if usage.reasoning and usage.output is not None and usage.input is not None:
-        beside = usage.input + usage.output + usage.reasoning
-        if counts.total_tokens == beside:  # xAI counts reasoning beside the output, not in it
-            usage.output += usage.reasoning
+    usage.cached_input = _either(before.cached_tokens, counts.prompt_cache_hit_tokens)
+    usage.cache_write = _either(before.cache_write_tokens, counts.cache_creation_input_tokens)
+    usage.reasoning = _either(after.reasoning_tokens, counts.reasoning_tokens)
+    usage.audio_input = count(before.audio_tokens)
+    usage.audio_output = count(after.audio_tokens)
+    if usage.reasoning and usage.output is not None and _beside(usage, counts):
+        usage.output += usage.reasoning
+    answer.billed_usd = billed(counts.cost, counts.cost_in_usd_ticks)
+    answer.service_tier = answer.service_tier or counts.service_tier
+    answer.hints_ms.update(_seconds(counts))
 
 
-def _timings(timings: dict[str, Any]) -> dict[str, float]:
-    """llama.cpp's own times; the other members are counts and rates."""
-    return {
-        name: float(value)
-        for name, value in timings.items()
-        if name.endswith("_ms") and isinstance(value, int | float) and 0 <= value < _DAY_MS
-    }
+def _either(one: int | None, other: int | None) -> int | None:
+    return count(other if one is None else one)
 
 
-def _waits(counts: Counts | None) -> dict[str, float]:
-    """Groq's times, which it gives in seconds beside its counts."""
-    if counts is None:
-        return {}
-    times = {
-        "queue_time": counts.queue_time,
-        "prompt_time": counts.prompt_time,
-        "completion_time": counts.completion_time,
-        "total_time": counts.total_time,
-    }
-    return {name: 1000 * value for name, value in times.items() if value is not None}
+def _beside(usage: Usage, counts: Counts) -> bool:
+    """Whether reasoning is counted beside the output, not in it.
+
+    xAI's total adds it; Perplexity, which tells of it for deep research alone, charges for it
+    apart and leaves it out of the total.
+    """
+    if isinstance(counts.cost, Cost):
+        return True
+    if usage.input is None or usage.output is None or usage.reasoning is None:
+        return False
+    return counts.total_tokens == usage.input + usage.output + usage.reasoning
+
+
+def llama_times(timings: Mapping[str, Any]) -> dict[str, float]:
+    """llama.cpp's own times in milliseconds; what else it puts there are counts and rates."""
+    named = ((name, _ms(value, 1)) for name, value in timings.items() if name.endswith("_ms"))
+    return {name: value for name, value in named if value is not None}
+
+
+def _told(chunk: Chunk) -> dict[str, float]:
+    """What llama.cpp, Cerebras and Fireworks say of their time, beside counts and rates."""
+    told = {} if chunk.time_info is None else _seconds(chunk.time_info)
+    told |= llama_times(chunk.timings or {})
+    for name, value in (chunk.perf_metrics or {}).items():
+        if name.endswith(_FIREWORKS) and (found := _ms(value, 1000)) is not None:
+            told[name] = found
+    return told
+
+
+def _seconds(times: Counts | Times) -> dict[str, float]:
+    """The times that Groq gives beside its counts, and Cerebras in an object of their own."""
+    named = ((name, _ms(getattr(times, name), 1000)) for name in Times.__struct_fields__)
+    return {name: value for name, value in named if value is not None}
+
+
+def _ms(value: Any, each: int) -> float | None:
+    """A duration in milliseconds, also one that was written as a string; None for what is none."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(each * value) if 0 <= value < _DAY_MS / each else None

@@ -21,6 +21,7 @@ from msgspec import inspect
 T = TypeVar("T", bound=msgspec.Struct)
 _Take = Callable[[Any], Any]
 
+_AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,30})?")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -80,6 +81,8 @@ def _number(value: Any) -> float | None:
 
 
 def _decimal(value: Any) -> Decimal | None:
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        return Decimal(value)
     number = _number(value)
     return None if number is None else Decimal(str(number))
 
@@ -95,7 +98,7 @@ def _taker(kind: inspect.Type) -> _Take:
     """How a value of this type is taken from JSON; what does not fit is None."""
     match kind:
         case inspect.UnionType(types=types):
-            return _taker(next(one for one in types if not isinstance(one, inspect.NoneType)))
+            return _first([_taker(one) for one in types if not isinstance(one, inspect.NoneType)])
         case inspect.StructType():
             return _struct(kind)
         case inspect.ListType(item_type=item):
@@ -113,8 +116,26 @@ def _taker(kind: inspect.Type) -> _Take:
         case inspect.DictType():
             return lambda value: value if isinstance(value, dict) else None
         case inspect.AnyType():
-            return lambda value: value
+            return _plain
     raise TypeError(f"{kind} has no place in a wire format")
+
+
+def _first(takes: list[_Take]) -> _Take:
+    """What the first of them can take."""
+    if len(takes) == 1:
+        return takes[0]
+    return lambda value: next((one for take in takes if (one := take(value)) is not None), None)
+
+
+def _plain(value: Any) -> Any:
+    """Any value, in which no half of a character is left."""
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return value
 
 
 def _list(take: _Take) -> _Take:
