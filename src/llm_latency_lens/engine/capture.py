@@ -21,10 +21,11 @@ from ..store.runs import Raw, Run, RunFile
 from ..store.spool import Spool
 from ..store.understand import CountTokens, counted, keep_counts
 from ..timeline import Timeline
-from ..transport import HttpTransport, Network
+from ..transport import Network
 from ..transport.limits import ensure_descriptors
 from .orchestrator import Engine
 from .plan import Outcome, Plan
+from .ways import Way, Ways
 
 OnBeat = Callable[[Engine], None]
 
@@ -34,9 +35,12 @@ _WARM_OPEN_LOOP = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """How a capture reaches the server and where it is kept."""
+    """How a capture reaches the server and where it is kept.
 
-    url: str
+    `url`, `network` and `connections` are the way of a run that has only one.
+    """
+
+    url: str = ""
     network: Network = field(default_factory=Network)
     connections: Literal["warm", "cold"] = "warm"
     raw: Raw = "full"
@@ -84,25 +88,28 @@ async def capture(
     context: Context,
     setup: Setup,
     *,
+    ways: Ways | None = None,
     clock: Clock | None = None,
     on_beat: OnBeat | None = None,
 ) -> Captured:
     """Carry out `plan` and keep it; `context` is completed with how it went.
 
-    Raises UsageError before anything is sent when the run cannot be carried out as asked, and
-    StoreError when its directory cannot be made.
+    `ways` are those of a run with several arms. Raises UsageError before anything is sent when the
+    run cannot be carried out as asked, and StoreError when its directory cannot be made.
     """
     clock = clock or SystemClock()
-    transport = HttpTransport(setup.network, reuse=setup.connections == "warm", clock=clock)
-    transport.check(setup.url)
-    ensure_descriptors(plan.concurrency or _WARM_OPEN_LOOP)
+    if ways is None:
+        way = Way(url=setup.url, network=setup.network, connections=setup.connections)
+        ways = Ways({None: way}, clock)
+    ways.check()
+    ensure_descriptors((plan.concurrency or _WARM_OPEN_LOOP) * len(ways))
     path = runs.create(context.id, setup.run_dir)
     file = RunFile(raw=setup.raw, context=context)
     runs.write(path, file)
     if setup.raw == "off":
         memory = _Memory()
         try:
-            await _run(plan, context, setup, transport, memory, clock=clock, on_beat=on_beat)
+            await _run(plan, context, setup, ways, memory, clock=clock, on_beat=on_beat)
         finally:
             unsaved = _write_records(plan, context, setup, memory.timelines, path)
     else:
@@ -114,7 +121,7 @@ async def capture(
             hold_back=max((len(secret) - 1 for secret in plan.secrets), default=0),
         )
         try:
-            await _run(plan, context, setup, transport, spool, clock=clock, on_beat=on_beat)
+            await _run(plan, context, setup, ways, spool, clock=clock, on_beat=on_beat)
         finally:
             spool.finish()
         if context.health:
@@ -163,21 +170,19 @@ async def _run(
     plan: Plan,
     context: Context,
     setup: Setup,
-    transport: HttpTransport,
+    ways: Ways,
     sink: Spool | _Memory,
     *,
     clock: Clock,
     on_beat: OnBeat | None,
 ) -> None:
     try:
-        if setup.connections == "warm" or setup.network.tls.resume:
-            # A server that is not there shows in the first request: it needs no second message.
-            await transport.warm(setup.url, _connections(plan))
-        engine = Engine(plan, transport, sink, clock, on_beat)
+        await ways.warm(_connections(plan))
+        engine = Engine(plan, ways, sink, clock, on_beat)
         with _signals(engine, setup.handle_signals):
             _note(context, await engine.run())
     finally:
-        await transport.aclose()
+        await ways.aclose()
 
 
 def _connections(plan: Plan) -> int:

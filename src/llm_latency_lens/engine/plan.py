@@ -59,6 +59,8 @@ class Plan:
     first_token_s: float | None = None
     offered_rate: float | None = None
     first_index: int = 0
+    pause_ns: Callable[[Request], int] | None = None
+    """Closed loop: how long to wait before this request; asked when the one before it has ended."""
     secrets: Sequence[bytes] = field(default=(), repr=False)
     """Blanked in whatever a server sends back."""
 
