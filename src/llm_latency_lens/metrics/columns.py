@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ..record import Record, RequestError, Status
 from ..timeline import ErrorKind
+from .cost import CostSum
 from .whereabouts import whereabouts
 
 UNKNOWN = -(1 << 63)
@@ -147,6 +148,7 @@ class Columns:
         }
     )
     lengths: Lengths = field(default_factory=Lengths)
+    cost: CostSum = field(default_factory=CostSum)
     accounts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By which hints, and up to which mark, servers accounted for their time."""
     warmup: int = 0
@@ -159,6 +161,7 @@ class Columns:
 
     def add(self, record: Record) -> None:
         self.all_events += len(record.events)
+        self.cost.add(record)
         if record.warmup:
             self.warmup += 1
         elif record.attempt:

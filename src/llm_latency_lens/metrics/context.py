@@ -6,7 +6,7 @@ start-up time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -81,4 +81,6 @@ class Context:
     health: Health | None = None
     """None when the run was killed before it could be written."""
     certificate: Mapping[str, Any] | None = None
+    prices: Sequence[Mapping[str, Any]] | None = None
+    """The prices that were used, as `pricing.kept_prices` reads them; None before any was."""
     seed: int = 0

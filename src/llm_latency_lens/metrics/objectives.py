@@ -5,11 +5,16 @@ The grammar is the one of every limit in this project, without the part that nam
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 from ..errors import UsageError
 
+COST = "cost.per_request"
 METRICS = (
     "ttft_ms",
     "answer_ms",
@@ -21,30 +26,33 @@ METRICS = (
     "corrected_ttft_ms",
     "corrected_e2e_ms",
     "output_tokens_per_second",
+    COST,
 )
 _GRAMMAR = re.compile(
-    r"\s*(?P<metric>[a-z0-9_]+)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[0-9]+(?:\.[0-9]+)?)"
+    r"\s*(?P<metric>[a-z0-9_]+(?:\.per_request)?)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[0-9]+(?:\.[0-9]+)?)"
     r"\s*(?P<unit>us|ms|s|m)?\s*"
 )
+_KEEPS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """One limit; `limit` is in the metric's own unit."""
+    """One limit; `limit` is in the metric's own unit, a decimal for money."""
 
     text: str
     metric: str
     sign: str
-    limit: float
+    limit: float | Decimal
 
-    def met(self, value: float) -> bool:
-        """Whether this value keeps the limit; a value that does not exist (NaN) does not."""
-        if self.sign == "<":
-            return value < self.limit
-        if self.sign == "<=":
-            return value <= self.limit
-        return value > self.limit if self.sign == ">" else value >= self.limit
+    def met(self, value: float | Decimal | None) -> bool:
+        """Whether this value keeps the limit; one that does not exist (NaN, None) does not."""
+        return value is not None and _KEEPS[self.sign](value, self.limit)
 
 
 def parse_objective(text: str) -> Objective:
@@ -58,5 +66,7 @@ def parse_objective(text: str) -> Objective:
         raise UsageError(f"{text!r} is no objective: one request has no {metric}, but {known}")
     if unit and not metric.endswith("_ms"):
         raise UsageError(f"{text!r} is no objective: {metric} is no time and takes no unit")
+    if metric == COST:
+        return Objective(text.strip(), metric, found["sign"], Decimal(found["limit"]))
     limit = float(found["limit"]) * _MS[unit or "ms"]
     return Objective(text.strip(), metric, found["sign"], limit)

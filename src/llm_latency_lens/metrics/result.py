@@ -6,6 +6,7 @@ explained in the documentation's page on the result.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -225,6 +226,24 @@ class Tokens(Struct, kw_only=True, frozen=True):
     source: Literal["usage", "tokenizer", "events", "mixed", "none"]
 
 
+class Cost(Struct, kw_only=True, frozen=True):
+    """What the run cost, in dollars; null is unknown, never zero.
+
+    `total` is of every request that was sent, the others are of the requests that succeeded.
+    `requests_priced` and `unpriced` count all that were sent, with and without a known cost.
+    """
+
+    currency: Literal["USD"] = "USD"
+    per_request: Decimal | None = None
+    per_1000_requests: Decimal | None = None
+    per_million_output_tokens: Decimal | None = None
+    total: Decimal | None = None
+    source: str | None = None
+    requests_priced: int = 0
+    unpriced: int = 0
+    note: str | None = None
+
+
 class Stalls(Struct, kw_only=True, frozen=True):
     """Gaps above max(`threshold_ms`, `threshold_factor` x the median gap of the same request)."""
 
@@ -310,6 +329,7 @@ class Result(Struct, kw_only=True, frozen=True):
     throughput: Throughput
     goodput: Goodput | UnsetType = UNSET
     tokens: Tokens
+    cost: Cost = Cost()
     stalls: Stalls
     pseudo_streaming: PseudoStreaming
     instrument: Instrument

@@ -8,9 +8,10 @@ which records come, and a run read again gives the same numbers to the last digi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from .facts import Facts
 from .figures import of_figures, of_itl
 from .intervals import Floats
 from .load import Load, lateness, measure_load, trend
-from .objectives import parse_objective
+from .objectives import COST, parse_objective
 from .result import (
     SCHEMA,
     Clock,
@@ -126,8 +127,9 @@ def _unjudged(columns: Columns, context: Context, sample: _Sample) -> Result:
         metrics=Metrics(**summaries),
         error_rate=_ratio(requests.failed, requests.ok + requests.failed),
         throughput=_throughput(context, sample.load, requests, tokens),
-        goodput=_goodput(context, sample, requests),
+        goodput=_goodput(context, sample, requests, columns.cost.of_answers),
         tokens=tokens,
+        cost=columns.cost.result(),
         stalls=stalls,
         pseudo_streaming=pseudo_streaming,
         instrument=_instrument(columns, context, clock, sample),
@@ -275,13 +277,20 @@ def _throughput(context: Context, load: Load, requests: Requests, tokens: Tokens
     )
 
 
-def _goodput(context: Context, sample: _Sample, requests: Requests) -> Goodput | UnsetType:
+def _goodput(
+    context: Context, sample: _Sample, requests: Requests, costs: Sequence[Decimal | None]
+) -> Goodput | UnsetType:
     if not context.objectives:
         return UNSET
     names = list(FIGURES)
     limits = [parse_objective(text) for text in context.objectives]
+    rows = zip(sample.figures, (costs[place] for place in sample.order), strict=True)
     met = sum(
-        all(limit.met(row[names.index(limit.metric)]) for limit in limits) for row in sample.figures
+        all(
+            limit.met(cost if limit.metric == COST else row[names.index(limit.metric)])
+            for limit in limits
+        )
+        for row, cost in rows
     )
     return Goodput(
         objectives=list(context.objectives),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import StoreError
+from ..pricing import Pricer
 from ..providers import decode
 from ..record import Record
 from ..timeline import Timeline
@@ -24,13 +25,32 @@ _TOKENS = "tokens.json"
 
 
 def records(
-    run: Run, unsaved: Iterable[Timeline] = (), count: CountTokens | None = None
+    run: Run,
+    unsaved: Iterable[Timeline] = (),
+    count: CountTokens | None = None,
+    pricer: Pricer | None = None,
 ) -> Iterator[Record]:
     """Every request of the run. `unsaved` timelines stand in for what the disk did not take.
 
     Answers for which the provider gave no count have the one that was kept with the run, or the
-    one that `count` finds now.
+    one that `count` finds now. `pricer` says what each cost.
     """
+    held = list(unsaved)
+    return priced(lambda: _counted(run, held, count), pricer)
+
+
+def priced(read: Callable[[], Iterable[Record]], pricer: Pricer | None) -> Iterator[Record]:
+    """The records with what they cost. They are read twice where a server's time is shared out."""
+    if pricer is None:
+        yield from read()
+        return
+    if pricer.by_the_second:
+        for record in read():
+            pricer.observe(record)
+    yield from map(pricer.price, read())
+
+
+def _counted(run: Run, unsaved: Iterable[Timeline], count: CountTokens | None) -> Iterator[Record]:
     kept = {} if count else _kept_counts(run)
     instead = {key(timeline): timeline for timeline in unsaved}
     for record in run.records():
@@ -41,13 +61,16 @@ def records(
 
 
 def summarise(
-    run: Run, unsaved: Iterable[Timeline] = (), count: CountTokens | None = None
+    run: Run,
+    unsaved: Iterable[Timeline] = (),
+    count: CountTokens | None = None,
+    pricer: Pricer | None = None,
 ) -> Result:
     """Recompute every number of the run."""
     from ..metrics.summary import Summarizer
 
     summarizer = Summarizer()
-    for record in records(run, unsaved, count):
+    for record in records(run, unsaved, count, pricer):
         summarizer.add(record)
     return summarizer.result(run.file.context)
 
