@@ -14,7 +14,7 @@ A file of samples holds one JSON object a line (`tests/conformance/README.md` li
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,11 +24,13 @@ from typing import Any
 import msgspec
 
 from ..clock import MS_NS
+from ..providers import aws_eventstream
 from ..record import Decoder, Record, Status
 from ..request import Operation
 from ..timeline import ErrorKind, Stage, Timeline
 
 _EVENT_STREAM = (("content-type", "text/event-stream"),)
+_OF_EVENTS = {":content-type": "application/json", ":message-type": "event"}
 _RUBBISH = b'\n\ndata: {"choices":[{"delta":{"content":"late"}}]}\n\ndata: {\n\n\xff<'
 
 
@@ -65,6 +67,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     about: str
     source: str
     body: list[str] = []
+    frames: list[tuple[dict[str, str], Any]] = []
     base64: str | None = None
     status: int = 200
     headers: dict[str, str] = msgspec.field(default_factory=lambda: dict(_EVENT_STREAM))
@@ -89,8 +92,14 @@ def load_samples(path: Path) -> list[Sample]:
 
 def _sample(row: _Row) -> Sample:
     pieces = [b64decode(row.base64)] if row.base64 else [piece.encode() for piece in row.body]
+    if row.frames:
+        pieces = [_frame(*one) for one in row.frames]
+        if row.headers == dict(_EVENT_STREAM):
+            row.headers = {"content-type": aws_eventstream.CONTENT_TYPE}
     whole = b"".join(pieces)
-    own_end = None if row.end is None else len(b"".join(pieces[: row.end]).rstrip())
+    until = b"" if row.end is None else b"".join(pieces[: row.end])
+    # A frame may well end in what looks like white space.
+    own_end = None if row.end is None else len(until if row.frames else until.rstrip())
     return Sample(
         name=row.name,
         body=whole,
@@ -109,6 +118,15 @@ def _sample(row: _Row) -> Sample:
         finish_reason=row.finish_reason,
         ends_at=own_end,
     )
+
+
+def _frame(headers: dict[str, str], payload: Any) -> bytes:
+    """A frame of AWS's event stream. `bytes` that are no string are JSON, to be put in base64."""
+    if isinstance(payload, dict) and not isinstance(payload.get("bytes", ""), str):
+        inner = b64encode(msgspec.json.encode(payload["bytes"])).decode()
+        payload = {**payload, "bytes": inner}
+    data = payload.encode() if isinstance(payload, str) else msgspec.json.encode(payload)
+    return aws_eventstream.frame({**_OF_EVENTS, **headers}, data)
 
 
 def capture(sample: Sample, borders: Iterable[int], *, complete: bool = True) -> Timeline:
