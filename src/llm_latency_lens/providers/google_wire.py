@@ -133,8 +133,4 @@ def joined(found: list[Carried]) -> Carried:
 
 
 def _json(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    except RecursionError:
-        return ""
-    return typed.text_of(text) or ""
+    return typed.text_of(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) or ""
