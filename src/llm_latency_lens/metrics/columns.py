@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..record import Record, RequestError, Status
+from ..request import Operation
 from ..timeline import ErrorKind
 from .cost import CostSum
 from .whereabouts import whereabouts
@@ -214,10 +215,11 @@ class Columns:
         self.coalesced_events += record.coalesced_events
         self.token_sources[record.tokens_source] += 1
         self.tokens["input"].add(usage.input)
-        self.tokens["output"].add(usage.output)
-        self.tokens["reasoning"].add(usage.reasoning)
         self.tokens["cached_input"].add(usage.cached_input)
-        self.lengths.add(record, record.max_tokens)
+        if record.operation is Operation.CHAT:  # all else writes nothing that could be counted
+            self.tokens["output"].add(usage.output)
+            self.tokens["reasoning"].add(usage.reasoning)
+            self.lengths.add(record, record.max_tokens)
         if found := whereabouts(record):
             self.accounts[found.server_source, found.until] += 1
 

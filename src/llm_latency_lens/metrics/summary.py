@@ -267,6 +267,8 @@ def _where(columns: Columns, summaries: dict[str, Summary]) -> Where | UnsetType
 def _throughput(context: Context, load: Load, requests: Requests, tokens: Tokens) -> Throughput:
     window_s = load.window_s
     total = None if tokens.input is None or tokens.output is None else tokens.input + tokens.output
+    if tokens.output is None and tokens.source == "usage":  # embeddings: all that there is was read
+        total = tokens.input
     offered = context.offered_rate if context.mode == "open" else None
     return Throughput(
         requests_per_second=_ratio(requests.ok, window_s),

@@ -126,7 +126,8 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     if result.goodput is not UNSET:
         yield "goodput", _goodput(result.goodput)
     yield "tokens", _tokens(result)
-    yield "stalls", _stalls(result)
+    if result.instrument.events:
+        yield "stalls", _stalls(result)
     if result.where is not UNSET:
         yield "where", _where(result.where)
     pseudo = result.pseudo_streaming
@@ -173,7 +174,10 @@ def _goodput(goodput: Goodput) -> str:
 def _tokens(result: Result) -> str:
     tokens, work = result.tokens, result.throughput
     if tokens.output is None:
-        return "unknown: no usage was reported (--tokenizer counts them here)"
+        if tokens.source != "usage" or tokens.input is None:
+            return "unknown: no usage was reported (--tokenizer counts them here)"
+        speed_in = short(work.total_tokens_per_second or 0)
+        return f"{tokens.input:,} in, {speed_in} a second in all; counted by the server"
     parts = [f"{tokens.output:,} out"]
     if tokens.reasoning:
         parts[0] += f" ({tokens.reasoning:,} of them reasoning)"
@@ -229,11 +233,10 @@ def _instrument(result: Result) -> str:
     if instrument.read_lag_us is not UNSET:
         lag = instrument.read_lag_us
         parts.append(f"read {short(lag.p50)} us later (p99 {short(lag.p99)}, max {short(lag.max)})")
-    parts.append(
-        f"{instrument.merged_events:,} of {instrument.events:,} events merged"
-        if instrument.merged_events
-        else "no event merged"
-    )
+    if instrument.merged_events:
+        parts.append(f"{instrument.merged_events:,} of {instrument.events:,} events merged")
+    elif instrument.events:
+        parts.append("no event merged")
     if instrument.cpu_us_per_event is not UNSET:
         parts.append(f"{short(instrument.cpu_us_per_event)} us of CPU an event")
     return ", ".join(parts)
