@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from . import embeddings_wire, openai_wire
+from . import cohere_wire, embeddings_wire, ollama_wire, openai_wire
 from .wire import Asked, Wire
 
 WIRES: tuple[Wire, ...] = (
     openai_wire.WIRE,
+    *cohere_wire.WIRES,
+    *ollama_wire.WIRES,
     *embeddings_wire.WIRES,
 )
 
