@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Literal, TypedDict
 
 from ..clock import SECOND_NS
@@ -15,6 +16,7 @@ from ..schedule import Schedule
 from ..schedule.arrivals import constant, poisson
 from ..store.frames import MAX_ATTEMPT
 from ..workload import Workload
+from .budget import Budget
 from .plan import Plan
 
 DEFAULT_REQUESTS = 100
@@ -34,7 +36,8 @@ class Load(TypedDict, total=False):
     opened before the clock starts ("warm", the default) or for each request ("cold"). `retries`
     are counted apart and never part of a latency. `objectives` ("ttft_ms<800") give the goodput,
     the requests that met every one. `grace_s` is what running requests have left after an
-    interrupt.
+    interrupt. `max_cost` ends the run before it costs more dollars, the warm-up, the retries and
+    what is under way included; a decimal or its text, for a float is no sum of money.
     """
 
     requests: int | None
@@ -49,6 +52,7 @@ class Load(TypedDict, total=False):
     retries: int
     grace_s: float
     objectives: Sequence[str]
+    max_cost: Decimal | int | str | None
 
 
 def check(load: Load) -> None:
@@ -76,6 +80,32 @@ def check(load: Load) -> None:
         parse_objective(text)
     if load.get("rate") is None and load.get("max_concurrency") is not None:
         raise UsageError("max-concurrency goes with a rate; a closed loop takes concurrency")
+    max_cost(load)
+
+
+def max_cost(load: Load) -> Decimal | None:
+    """The most that the load may cost, in dollars. Raises UsageError for what is no such sum."""
+    given = load.get("max_cost")
+    if given is None:
+        return None
+    try:
+        found = Decimal(str(given))
+    except InvalidOperation:
+        found = Decimal("nan")
+    if not (found.is_finite() and found > 0):
+        raise UsageError(f"max-cost is {given}: it must be a number of dollars above 0")
+    return found
+
+
+def most_requests(load: Load) -> int | None:
+    """How many requests the load sends at most, the warm-up's too; None where time decides."""
+    requests, duration_s, rate = load.get("requests"), load.get("duration_s"), load.get("rate")
+    if requests is None:
+        if duration_s is None:
+            requests = DEFAULT_REQUESTS
+        elif rate is not None:
+            requests = math.ceil(rate * duration_s)
+    return None if requests is None else requests + load.get("warmup", 0)
 
 
 def make_plan(
@@ -86,6 +116,7 @@ def make_plan(
     *,
     first_token_s: float | None = None,
     secrets: Sequence[bytes] = (),
+    budget: Budget | None = None,
 ) -> Plan:
     """The plan of a load; `context` is told what was asked for."""
     check(load)
@@ -122,4 +153,5 @@ def make_plan(
         first_token_s=first_token_s,
         offered_rate=rate,
         secrets=secrets,
+        budget=budget,
     )

@@ -126,6 +126,8 @@ class Engine:
         health.progress_decode_ms = self._ledger.decode_ms
         if self._sources:
             health.clock_source = "mixed" if len(self._sources) > 1 else self._sources.pop()
+        if self._plan.budget and not self._stopped_early:
+            self._stopped_early = self._plan.budget.verdict(self._clock)
         interrupted = self._interrupts > 0
         return Outcome(health, interrupted, self._stopped_early, self._ledger.unsent)
 
@@ -151,7 +153,7 @@ class Engine:
         """One of the requests under way: sends the next as soon as the last has ended."""
         while not (self._stopping.is_set() or (self._past_deadline() and not warmup)):
             request = None if next(left, None) is None else self._plan.workload(None)
-            if request is None or not await self._paused(request):
+            if request is None or not await self._paused(request) or not self._affords(request):
                 return
             await self._one(request, planned_ns=None, warmup=warmup)
 
@@ -181,7 +183,7 @@ class Engine:
 
     async def _arrival(self, request: Request, planned_ns: int, slots: _Slots) -> None:
         async with slots:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or not self._affords(request):
                 return
             self._ledger.unsent -= 1
             await self._one(request, planned_ns=planned_ns, warmup=False)
@@ -193,6 +195,8 @@ class Engine:
         index = next(self._indices)
         self._ledger.sent += not warmup
         for attempt in range(self._plan.retries + 1):
+            if attempt and not self._affords(request):
+                return
             timeline = Timeline(
                 index=index,
                 id=f"{self._plan.run_id}-{index}" + (f"-{attempt}" if attempt else ""),
@@ -216,10 +220,20 @@ class Engine:
             if wait_ns is None or not await self._sleep_until(self._clock.monotonic_ns() + wait_ns):
                 return
 
+    def _affords(self, request: Request) -> bool:
+        """False, and nothing more is sent, when the request could cost too much."""
+        budget = self._plan.budget
+        if budget is None or budget.allows(request, self._clock):
+            return True
+        self._stopping.set()  # what runs is paid for, and may end
+        return False
+
     async def _send(self, request: Request, timeline: Timeline) -> None:
         self._in_flight[id(timeline)] = timeline
         self._sink.open(timeline)
-        task, watch = _current_task(), None
+        task, watch, budget = _current_task(), None, self._plan.budget
+        if budget:
+            budget.begin(request, timeline, self._clock)
         if limit_s := self._plan.first_token_s:
             watch = FirstTokenWatch(task, timeline, limit_s, self._plan.decode, self._clock)
         try:
@@ -239,6 +253,8 @@ class Engine:
             self._vitals.health.reads += len(timeline.at)
             scrub(timeline, self._plan.secrets)
             self._sink.close(timeline)
+            if budget:
+                budget.end(timeline)
 
     def _backoff_ns(self, timeline: Timeline) -> int | None:
         """How long to wait before the next attempt; None when there is nothing to retry."""
@@ -263,6 +279,8 @@ class Engine:
             self._sweep(beat % _SWEEP_BEATS)
             if beat % _SAMPLE_BEATS == 0:
                 self._ledger.decode_sample()
+            if self._plan.budget:
+                self._plan.budget.settle()
             if beat % _FLUSH_BEATS == 0:
                 await self._sink.flush()
             if self._sink.error and not self._stopped_early:

@@ -14,6 +14,7 @@ from ..request import Request
 from ..schedule import Schedule
 from ..timeline import Timeline
 from ..workload import Workload
+from .budget import Budget
 
 
 class Transport(Protocol):
@@ -61,6 +62,8 @@ class Plan:
     first_index: int = 0
     pause_ns: Callable[[Request], int] | None = None
     """Closed loop: how long to wait before this request; asked when the one before it has ended."""
+    budget: Budget | None = None
+    """Ends the run before it costs too much."""
     secrets: Sequence[bytes] = field(default=(), repr=False)
     """Blanked in whatever a server sends back."""
 

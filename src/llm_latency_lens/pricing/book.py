@@ -19,7 +19,8 @@ class Ask:
     """What a price depends on.
 
     `url` is where the request goes, empty where it does not go to an address of the network.
-    `answered` is the model's name in the answer, `tier` the service tier that answered.
+    `answered` is the model's name in the answer, `tier` the service tier that answered, `arm` the
+    arm of an experiment, by which only a run's kept prices are told apart.
     """
 
     provider: str
@@ -29,6 +30,7 @@ class Ask:
     answered: str | None = None
     tier: str | None = None
     batch: bool = False
+    arm: str | None = None
 
 
 Find = Callable[[Ask], Price | None]

@@ -21,13 +21,14 @@ PROVIDER = "provider"
 _MINUTE_NS = 60_000_000_000
 _SMALLEST = Decimal("1e-12")
 
-_Key = tuple[str, str, str | None, str | None]
-"""Provider, model, the model that answered, the tier."""
+_Key = tuple[str | None, str, str, str | None, str | None]
+"""Arm, provider, model, the model that answered, the tier."""
 
 
 class Kept(msgspec.Struct, frozen=True):
     """A price that was used, from a time on; None where none was known."""
 
+    arm: str | None
     provider: str
     model: str
     answered: str | None
@@ -49,7 +50,10 @@ class _Held:
 
 @dataclass(slots=True)
 class Pricer:
-    """Says what requests cost. `url` is where they go; `find` is asked once a minute of the run.
+    """Says what requests cost. `find` is asked once for each minute of the run.
+
+    `urls` is where they go, by the arm of an experiment; an arm without its own goes where None
+    does.
 
     `by_the_second` is for prices of a server's time: then `observe` must see every record before
     `price` sees the first. The server is held from the first start to the last end, and that time
@@ -57,7 +61,7 @@ class Pricer:
     """
 
     find: Find
-    url: str
+    urls: Mapping[str | None, str]
     batch: bool = False
     by_the_second: bool = False
     _found: dict[tuple[_Key, int], Price | None] = field(default_factory=dict)
@@ -113,7 +117,13 @@ class Pricer:
     def _price_of(self, record: Record) -> Price | None:
         if record.start_unix_ns is None:
             return None
-        key = (record.provider, record.model, record.response_model, record.service_tier)
+        key = (
+            record.arm,
+            record.provider,
+            record.model,
+            record.response_model,
+            record.service_tier,
+        )
         place = (key, record.start_unix_ns // _MINUTE_NS)
         try:
             return self._found[place]
@@ -122,9 +132,10 @@ class Pricer:
             return found
 
     def _ask(self, key: _Key, minute: int) -> Ask:
-        provider, model, answered, tier = key
+        arm, provider, model, answered, tier = key
+        url = self.urls.get(arm, self.urls.get(None, ""))
         at = datetime.fromtimestamp(60 * minute, UTC)
-        return Ask(provider, model, self.url, at, answered, tier, self.batch)
+        return Ask(provider, model, url, at, answered, tier, self.batch, arm)
 
     def _share(self, record: Record, price: Price) -> Decimal:
         """This request's part of the time for which the server is paid."""
@@ -143,7 +154,7 @@ def kept_prices(kept: Iterable[Mapping[str, Any]], otherwise: Find) -> tuple[Fin
         table.setdefault(_key(one), []).append(one)
 
     def find(ask: Ask) -> Price | None:
-        known = table.get((ask.provider, ask.model, ask.answered, ask.tier))
+        known = table.get((ask.arm, ask.provider, ask.model, ask.answered, ask.tier))
         if known is None:
             return otherwise(ask)
         minute = int(ask.at.timestamp()) // 60
@@ -155,4 +166,4 @@ def kept_prices(kept: Iterable[Mapping[str, Any]], otherwise: Find) -> tuple[Fin
 
 
 def _key(kept: Kept) -> _Key:
-    return kept.provider, kept.model, kept.answered, kept.tier
+    return kept.arm, kept.provider, kept.model, kept.answered, kept.tier

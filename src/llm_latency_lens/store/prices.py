@@ -88,9 +88,17 @@ def pricer_of(context: Context, book: Book, *, anew: bool = False) -> Pricer:
     config = context.config
     batch = bool(config.get("batch_prices"))
     if context.prices is None or anew:
-        return Pricer(book.find, address_of(config), batch, book.is_by_the_second)
+        return Pricer(book.find, _addresses(config), batch, book.is_by_the_second)
     find, by_the_second = kept_prices(context.prices, book.find)
-    return Pricer(find, address_of(config), batch, by_the_second)
+    return Pricer(find, _addresses(config), batch, by_the_second)
+
+
+def _addresses(config: Mapping[str, Any]) -> dict[str | None, str]:
+    """By arm: an experiment's `arms` say what each has in place of what all have."""
+    found: dict[str | None, str] = {None: address_of(config)}
+    for arm, own in (config.get("arms") or {}).items():
+        found[arm] = address_of({**config, **own})
+    return found
 
 
 def address_of(config: Mapping[str, Any]) -> str:
