@@ -12,7 +12,7 @@ from ..timeline import Timeline
 from . import typed
 from .answer import Answer
 from .asking import address, bearer
-from .one_piece import Counts, ask_whole, decode_whole, inputs_of, vectors_problem
+from .one_piece import Counts, ask_whole, decode_whole, inputs_of, listed, vectors_problem
 from .provider import Dialect
 
 PATH = "/embeddings"
@@ -29,7 +29,7 @@ class Document(msgspec.Struct, gc=False):
     usage: Counts | None = None
 
 
-read = typed.reader(Document)
+read = listed("data", typed.reader(Document))
 
 
 def build(target: Target, prompt: Prompt) -> Request:

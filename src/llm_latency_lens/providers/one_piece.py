@@ -79,6 +79,12 @@ def decode_whole(timeline: Timeline, parse: Read[T], take: Take[T]) -> Record:
     return record
 
 
+def listed(name: str, parse: Read[T]) -> Read[T]:
+    """The same reader, for which a bare list is an object with that list under `name`."""
+    wrapped = b'{"%b":%%b}' % name.encode()
+    return lambda data: parse(wrapped % data if data.startswith(b"[") else data)
+
+
 def vectors_problem(vectors: Iterable[Any]) -> str | None:
     """What is wrong with the vectors of an answer; None where there are some and all are sound.
 

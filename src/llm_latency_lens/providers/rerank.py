@@ -17,7 +17,7 @@ from ..timeline import Timeline
 from . import typed
 from .answer import Answer, count
 from .asking import address, bearer
-from .one_piece import Counts, ask_whole, decode_whole, is_number
+from .one_piece import Counts, ask_whole, decode_whole, is_number, listed
 from .provider import Dialect
 
 PATH = "/rerank"
@@ -61,12 +61,7 @@ class Document(msgspec.Struct, gc=False):
         return count(typed.whole_of(tokens.input_tokens)) if tokens else None
 
 
-_read_object = typed.reader(Document)
-
-
-def read(data: bytes) -> Document | None:
-    """The answer; a bare list is taken for its results."""
-    return _read_object(b'{"results":%b}' % data if data.startswith(b"[") else data)
+read = listed("results", typed.reader(Document))
 
 
 def build(target: Target, prompt: Prompt, *, version: str = "") -> Request:
