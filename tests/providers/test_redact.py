@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llm_latency_lens.providers import redact as module
 from llm_latency_lens.providers.openai_chat import decode
-from llm_latency_lens.providers.redact import redact, safe_prefix
+from llm_latency_lens.providers.redact import redact
+from llm_latency_lens.providers.redact_json import nested, plain, walk
 from llm_latency_lens.timeline import Timeline
 
 
@@ -24,9 +24,10 @@ def event(text: str) -> bytes:
         ("Hello there", "xxxxxxxxxxx"),
         ("é文🙂a", "é文🙂x"),
         ("ßжö", "ééé"),
-        (r"a\n\"\\\/b", r"x\n\n\n\nx"),
-        (r"\u00e9A\u0041", r"\u0078x\u0078"),
-        (r"\uD83D\ude00!", r"\ud83d\ude42x"),
+        (r"a\n\"\\\/b", r"x\n\n\n\/x"),
+        (r"\u000A\u0022\u0001\u001f", r"\u0009\u0009\u0001\u0001"),
+        (r"\u00e9A\u0041", r"\u0142x\u0142"),
+        (r"\uD83D\ude00!", r"\ud83d\ude80x"),
         (r"\ude00\ud83d", r"\ude42\ud83d"),
         ("", ""),
         ("42", "xx"),
@@ -66,16 +67,73 @@ def test_numbers_that_stand_for_text_go() -> None:
     )
     assert redact(body) == event(
         '{"choices":[{"delta":{"content":"x"},"token_ids":[11, 111],"logprobs":{"content":['
-        '{"id":11,"token":"x","bytes":[11],"logprob":-1.11e-1,"top_logprobs":[{"id":1,"code":"x"}]}]}}],'
+        '{"id":11,"token":"x","bytes":[11],"logprob":-1.11e-2,"top_logprobs":[{"id":1,"code":"x"}]}]}}],'
         '"usage":{"prompt_tokens":67}}'
     )
 
 
-def test_inside_arguments_no_key_protects_a_value() -> None:
-    body = event(
-        '{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":{"code":"rm"}}}]}}]}'
+def test_lists_of_numbers_go_whatever_their_form() -> None:
+    body = (
+        b'{"data":[{"embedding":[0.25, -3.5e-05,\n null, 7,1E5]}],"list":[],"rest":[[12],{"n":34}]}'
     )
-    assert b'"arguments":{"code":"xx"}' in redact(body)
+    assert redact(body) == (
+        b'{"data":[{"embedding":[1.11, -1.1e-05,\n null, 1,1E5]}],"list":[],"rest":[[11],{"n":34}]}'
+    )
+
+
+def test_base64_stays_base64() -> None:
+    assert redact(b'{"embedding":"zq3yPw=="}') == b'{"embedding":"xxxxxx=="}'
+    assert redact(b'{"text":"==\\n="}') == b'{"text":"xx\\nx"}'
+
+
+@pytest.mark.parametrize("key", ["arguments", "args", "input", "documents"])
+def test_objects_of_the_model_lose_their_keys_too(key: str) -> None:
+    body = '{"code":"rm -r","type":"x","ab":[{"id":"z"}],"cd":-12.50e3,"ab":105,"n":[7,0.10]}'
+    left = '{"xxxx":"xxxxx","xxxy":"x","xx":[{"xx":"x"}],"xy":-11.10e3,"xx":101,"x":[1,0.10]}'
+    assert redact(f'{{"{key}":{body}}}'.encode()) == f'{{"{key}":{left}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        (["ab", "cd", "ab"], ["xx", "xy", "xx"]),
+        (["é", "ö"], ["é", "ê"]),
+        (["文本", "城市"], ["文文", "文斈"]),
+        (["🙂", "🙄"], ["🙂", "🙃"]),
+        ([r"\u00e9", r"\u00f6"], [r"\u0142", r"\u0143"]),
+        ([r"a\n文", r"b\t本"], [r"x\n文", r"y\n文"]),
+        ([r"\n", r"\t"], [r"\n", r"\n"]),
+        (["a=", "b="], ["x=", "y="]),
+    ],
+)
+def test_keys_that_differ_still_differ(given: list[str], left: list[str]) -> None:
+    body = '{"args":{' + ",".join(f'"{key}":1' for key in given) + "}}"
+    wanted = '{"args":{' + ",".join(f'"{key}":1' for key in left) + "}}"
+    assert redact(body.encode()).decode() == wanted
+    assert redact(wanted.encode()).decode() == wanted
+
+
+def test_a_key_of_broken_characters_stays_broken() -> None:
+    body = b'{"args":{"\xe9\xe9":1,"\xe8\xe9":1}}'
+    assert redact(body) == body
+
+
+def test_a_number_that_would_change_its_length_stays() -> None:
+    body = b'{"args":{"a":3.4694312025391104e+16,"b":9e999}}'
+    assert redact(body) == b'{"args":{"x":3.4694312025391104e+16,"y":1e999}}'
+
+
+def test_a_thousand_keys_stay_a_thousand() -> None:
+    given = {f"key{number:04}": number for number in range(3000)}
+    left = json.loads(redact(json.dumps({"args": given}).encode()))["args"]
+    assert len(left) == len(given)
+    assert "key" not in "".join(left)
+
+
+def test_pieces_of_an_argument_lose_their_numbers_and_keep_their_form() -> None:
+    body = b'{"partialArgs":[{"jsonPath":"$.a","numberValue":0.250,"boolValue":true}]}'
+    left = b'{"partialArgs":[{"jsonPath":"xxx","numberValue":0.110,"boolValue":true}]}'
+    assert redact(body) == left
 
 
 @pytest.mark.parametrize(
@@ -87,6 +145,15 @@ def test_inside_arguments_no_key_protects_a_value() -> None:
         '{"detail":"Not Found"}',
         '{"detail":[{"loc":["body","messages",0],"msg":"Field required","type":"missing"}]}',
         '{"statusCode":401,"message":"Access denied"}',
+        '{"message":"Access denied","code":"no_access"}',
+        '{"__type":"com.amazon#Throttling","Message":"Rate exceeded"}',
+        '{"Output":{"__type":"UnknownOperation","message":"no such"}}',
+        '{"error":{"type":"t","message":"Too fast","details":{"error_code":"ramp"}}}',
+        '{"promptFeedback":{"blockReason":"SAFETY","blockReasonMessage":"It was blocked."}}',
+        '{"error":{"code":429,"message":"m","status":"X","details":[{"@type":"t/RetryInfo",'
+        '"retryDelay":"7s"},{"reason":"R","metadata":{"quota_limit":"PerDay"}},{"violations":['
+        '{"quotaId":"q","quotaMetric":"a/b","quotaValue":"0"}]}]}}',
+        '{"response":{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}}',
     ],
 )
 def test_errors_stay(kept: str) -> None:
@@ -114,8 +181,12 @@ def test_what_errors_repeat_goes() -> None:
             "ctx", "context"
         ),
         '{"error":{"message":"ok","metadata":{"raw":"zebra"}}}',
-        '{"message":"zebra"}',
+        '{"content":{"message":"zebra"}}',
         '{"error":{"message":"zebra',
+        '{"message":"zebra',
+        '{"args":{"error":{"message":"zebra"}}}',
+        '{"code":"zebra"}',
+        '{"incomplete_details":{"reason":"a zebra"},"reason":"zebra"}',
     ):
         left = redact(echo.encode())
         assert b"zebra" not in left.replace(b'"error":"zebra"', b"")
@@ -127,7 +198,8 @@ def test_what_errors_repeat_goes() -> None:
     [
         (b": OPENROUTER PROCESSING\n\n", b": xxxxxxxxxx xxxxxxxxxx\n\n"),
         (b"data: [DONE]\n\ndata:[DONE]", b"data: [DONE]\n\ndata:[DONE]"),
-        (b"data: not [DONE]\n", b"data: xxx xxxxxx\n"),
+        (b"data: not [DONE]\n", b"data: xxx xxxxx]\n"),
+        (b'{"a":oops},7]', b'{"a":xxxx},7]'),
         (b"event: ping\nid: abc\nretry: 30\n", b"event: ping\nid: xxx\nretry: 30\n"),
         (b'plain words 7\n and "more"\\', b"xxxxx xxxxx x\n xxx xxxxxxx"),
         (b"caf\xe9 \x00", b"xxx\xe9 \x00"),
@@ -160,30 +232,6 @@ def test_a_string_that_was_cut_off_goes_too(cut: int) -> None:
 
 def test_an_unfinished_string_is_no_key_of_what_follows() -> None:
     assert b"zebra" not in redact(b'data: {"content": "zebra\n: comment\n\n')
-
-
-# -- where a stream can be cut -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("body", "start", "end"),
-    [
-        (b"data: a\n\ndata: b", 0, 9),
-        (b"data: a\n\ndata: b\n", 0, 9),
-        (b"data: a\n\ndata: b\n\n", 9, 18),
-        (b"data: a\n\ndata: b", 9, 9),
-        (b"data: a\r\n\r\ndata", 0, 11),
-        (b"data: a\r\n\r", 0, 0),
-        (b"data: a\r\rdata: b\n\n\n", 0, 19),
-        (b"data: a", 0, 0),
-        (b"", 0, 0),
-        (b'{"a":\n\n1}', 0, 0),
-        (b"<p>\n\n", 0, 0),
-    ],
-)
-def test_safe_prefix(body: bytes, start: int, end: int) -> None:
-    assert safe_prefix(body, start) == end
-    assert safe_prefix(bytearray(body), start) == end
 
 
 # -- properties --------------------------------------------------------------------------------
@@ -276,8 +324,8 @@ def test_redaction_changes_nothing_but_the_text(body: bytes, data: st.DataObject
 def test_the_fast_road_and_the_walk_agree(chunks: list[dict[str, Any]]) -> None:
     for chunk in chunks:
         body = f"data: {json.dumps(chunk)}".encode()
-        if not module._nested(body):
-            assert module._walk(body) == module._PLAIN.sub(module._blank_last, body)
+        if not nested(body):
+            assert walk(body) == plain(body)
 
 
 @given(st.binary(max_size=80))
