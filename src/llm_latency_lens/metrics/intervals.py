@@ -67,10 +67,11 @@ def quantile(ordered: Values, level: float) -> float:
 
 
 @lru_cache(maxsize=64)
-def fewest(level: float) -> int:
-    """Fewest independent observations whose extremes enclose this quantile in 95 % of samples."""
-    n = max(1, ceil(log(ALPHA) / log(max(level, 1.0 - level))))
-    while level**n + (1.0 - level) ** n > ALPHA:
+def fewest(level: float, alpha: float = ALPHA) -> int:
+    """Fewest independent observations whose extremes enclose this quantile in 95 % of samples, or
+    in another share: 1 - alpha."""
+    n = max(1, ceil(log(alpha) / log(max(level, 1.0 - level))))
+    while level**n + (1.0 - level) ** n > alpha:
         n += 1
     return n
 
