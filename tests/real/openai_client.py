@@ -72,12 +72,28 @@ def models(client: openai.OpenAI) -> dict[str, Any]:
     return {"models": [model.id for model in client.models.list()]}
 
 
+def embeddings(client: openai.OpenAI) -> dict[str, Any]:
+    """Vectors as the SDK asks for them by itself, which is base64, and as numbers."""
+    coded = client.embeddings.create(model="sim", input=["one", "two"], dimensions=8)
+    listed = client.embeddings.create(
+        model="sim", input=["one", "two"], dimensions=8, encoding_format="float"
+    )
+    return {"coded": coded.model_dump(), "listed": listed.model_dump()}
+
+
 def _retry_after(error: openai.APIError) -> str | None:
     response = getattr(error, "response", None)
     return None if response is None else response.headers.get("retry-after")
 
 
-CASES = {"whole": whole, "streamed": streamed, "chunks": chunks, "tools": tools, "models": models}
+CASES = {
+    "whole": whole,
+    "streamed": streamed,
+    "chunks": chunks,
+    "tools": tools,
+    "models": models,
+    "embeddings": embeddings,
+}
 
 if __name__ == "__main__":
     main()

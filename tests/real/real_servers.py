@@ -61,10 +61,13 @@ class Nginx:
 
 
 @contextmanager
-def llama(folder: Path) -> Iterator[str]:
-    """llama.cpp with SmolLM2-135M on one thread; yields its base URL."""
+def llama(folder: Path, *pooling: str) -> Iterator[str]:
+    """llama.cpp with SmolLM2-135M on one thread; yields its base URL.
+
+    With `pooling` it gives embeddings ("mean") or ranks ("rank") instead of chat.
+    """
     port = free_port()
-    with running([str(PYTHON), str(_LLAMA), str(port)], port, folder / "llama.log"):
+    with running([str(PYTHON), str(_LLAMA), str(port), *pooling], port, folder / "llama.log"):
         _wait_for_model(port)
         yield f"http://127.0.0.1:{port}/v1"
 

@@ -62,6 +62,16 @@ def test_tool_calls(simulate: Simulate) -> None:
     assert choice["finish_reason"] == "tool_calls"
 
 
+def test_embeddings(simulate: Simulate) -> None:
+    answer = ask("embeddings", simulate(ttft="5ms").base_url)
+    coded, listed = answer["coded"], answer["listed"]
+    assert [item["index"] for item in listed["data"]] == [0, 1]
+    for one, other in zip(coded["data"], listed["data"], strict=True):
+        assert len(other["embedding"]) == 8
+        assert one["embedding"] == pytest.approx(other["embedding"])
+    assert coded["usage"] == listed["usage"] == {"prompt_tokens": 2, "total_tokens": 2}
+
+
 def test_models(simulate: Simulate) -> None:
     assert ask("models", simulate(model="tiny").base_url) == {"models": ["tiny"]}
 
