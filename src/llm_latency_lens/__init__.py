@@ -19,22 +19,25 @@ if TYPE_CHECKING:
     from .engine.load import Load
     from .engine.plan import Progress
     from .errors import ConfigError, LensError, RunError, StoreError, UsageError
-    from .lens import Benchmark, Lens, Profile, load
+    from .lens import Lens, load
+    from .measured import Benchmark, Profile
     from .metrics.result import Result
+    from .pricing.estimate import Estimate
     from .record import EventKind, Record, RequestError, Status, Usage
     from .request import Prompt
     from .timeline import ErrorKind, Stage
     from .transport.settings import Timeouts, Tls
 
 _HOMES = {
-    "Benchmark": "lens",
+    "Benchmark": "measured",
     "ConfigError": "errors",
     "ErrorKind": "timeline",
+    "Estimate": "pricing.estimate",
     "EventKind": "record",
     "Lens": "lens",
     "LensError": "errors",
     "Load": "engine.load",
-    "Profile": "lens",
+    "Profile": "measured",
     "Progress": "engine.plan",
     "Prompt": "request",
     "Record": "record",
@@ -55,6 +58,7 @@ __all__ = [
     "Benchmark",
     "ConfigError",
     "ErrorKind",
+    "Estimate",
     "EventKind",
     "Lens",
     "LensError",

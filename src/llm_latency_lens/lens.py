@@ -10,19 +10,21 @@ import asyncio
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 import msgspec
 
 from . import providers
 from ._version import __version__
 from .clock import SECOND_NS, SystemClock
+from .costs import budget_of, estimate, price_of
+from .engine.budget import Budget
 from .engine.capture import Captured, OnBeat, Setup, capture
 from .engine.host import describe_clock, describe_host, public_url
 from .engine.load import Load, make_plan
@@ -30,83 +32,22 @@ from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
 from .errors import UsageError
 from .experiments.certificate import newest_certificate
+from .measured import Benchmark, Profile
 from .metrics.context import Context
-from .metrics.lines import encode, to_line
+from .pricing import Estimate, Pricer, Prices
 from .record import EventKind, Record
 from .request import Operation, Prompt, Target
 from .store import runs
-from .store.runs import Raw, Run
+from .store.prices import keep_prices, open_book, pricer_of
+from .store.runs import Raw
 from .store.understand import CountTokens, records, summarise
 from .targets import Aim, Place, address_of, find_key, locate, opened
-from .timeline import Timeline
 from .transport import Network, Timeouts, Tls
-
-if TYPE_CHECKING:
-    from .metrics.result import Result
 
 T = TypeVar("T")
 OnText = Callable[[EventKind, str], None]
 
 _PROGRESS_BEATS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One request, measured. Times are milliseconds; None where the request did not get so far."""
-
-    record: Record
-    run: Run
-    keep_text: bool = False
-
-    @property
-    def run_dir(self) -> Path:
-        return self.run.path
-
-    @property
-    def ttft_ms(self) -> float | None:
-        return _ms(self.record.ttft_ns)
-
-    @property
-    def answer_ms(self) -> float | None:
-        return _ms(self.record.answer_ns)
-
-    @property
-    def e2e_ms(self) -> float | None:
-        return _ms(self.record.e2e_ns)
-
-    @property
-    def tpot_ms(self) -> float | None:
-        return _ms(self.record.tpot_ns)
-
-    @property
-    def text(self) -> str:
-        """The answer, without reasoning and tool calls."""
-        events = self.record.events
-        pairs = zip(events.kind, events.text, strict=True)
-        return "".join(text for kind, text in pairs if kind is EventKind.TEXT)
-
-    def to_dict(self) -> dict[str, Any]:
-        """One line of `--records`, as the documentation's page on records describes it."""
-        line = encode(to_line(self.record, keep_text=self.keep_text))
-        return msgspec.json.decode(line, type=dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    """Many requests, measured: the result, and the run from which it can be computed again."""
-
-    result: Result
-    run: Run
-    _unsaved: Sequence[Timeline] = ()
-    _count_tokens: CountTokens | None = field(default=None, repr=False)
-
-    @property
-    def run_dir(self) -> Path:
-        return self.run.path
-
-    def records(self) -> Iterator[Record]:
-        """Each request, decoded again from what was captured."""
-        return records(self.run, self._unsaved, self._count_tokens)
 
 
 class Lens:
@@ -117,8 +58,9 @@ class Lens:
     the clouds, and default to the variables that their own libraries read. `proxy` is a
     URL, "env" or None. `raw` says what is kept of the answers' bytes, `run_dir` where (a folder
     that holds something already gets the run as a subfolder). `tokenizer` counts the tokens of a
-    text where the provider does not say. Raises UsageError for a provider that is not known, a
-    missing key, or a base URL that is none.
+    text where the provider does not say. `prices` is a file of private prices, or its entries;
+    `batch_prices` reckons what the same would cost in a batch. Raises UsageError for a provider
+    that is not known, a missing key, a base URL that is none, or a mistake in the prices.
     """
 
     def __init__(
@@ -146,6 +88,8 @@ class Lens:
         raw: Raw = "full",
         tokenizer: CountTokens | None = None,
         keep_text: bool = False,
+        prices: Prices | None = None,
+        batch_prices: bool = False,
     ) -> None:
         self._provider = providers.get(provider)
         if not model:
@@ -179,6 +123,8 @@ class Lens:
         self._raw = raw
         self._tokenizer = tokenizer
         self._keep_text = keep_text
+        self._prices, self._batch_prices = prices, batch_prices
+        self._book = open_book(prices)
         if raw == "redacted" and tokenizer:
             raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
 
@@ -208,8 +154,10 @@ class Lens:
     ) -> Profile:
         load: Load = {"requests": 1, "connections": "cold"}
         teller = _Teller(on_text) if on_text else None
-        captured = await self._capture([prompt], load, name, handle_signals, teller)
-        record = next(records(captured.run, captured.unsaved, captured.count_tokens))
+        captured = await self._capture(_prompts(prompt), load, name, handle_signals, teller)
+        pricer = pricer_of(captured.run.file.context, self._book)
+        record = next(records(captured.run, captured.unsaved, captured.count_tokens, pricer))
+        keep_prices(captured.run, pricer)
         if teller:
             teller.tell(record)
         return Profile(record, captured.run, self._keep_text)
@@ -251,24 +199,36 @@ class Lens:
         *,
         handle_signals: bool,
     ) -> Benchmark:
-        chosen = [prompts] if isinstance(prompts, str | Prompt) else prompts
+        chosen = _prompts(prompts)
         beat = _every(_PROGRESS_BEATS, on_progress) if on_progress else None
         captured = await self._capture(chosen, load, name, handle_signals, beat)
-        result = summarise(captured.run, captured.unsaved, captured.count_tokens)
-        return Benchmark(result, captured.run, captured.unsaved, captured.count_tokens)
+        pricer = pricer_of(captured.run.file.context, self._book)
+        found = (captured.run, captured.unsaved, captured.count_tokens, pricer)
+        result = summarise(*found)
+        keep_prices(captured.run, pricer)
+        return Benchmark(result, *found)
+
+    def estimate(
+        self, prompts: str | Prompt | Sequence[str | Prompt], **load: Unpack[Load]
+    ) -> Estimate | None:
+        """What `benchmark` would cost at most; None where no price is known. Sends nothing."""
+        price = price_of(self._book, self._config(), datetime.now(UTC))
+        if price is None:
+            return None
+        return estimate(price, _prompts(prompts), load, self._config(), self._tokenizer)
 
     # -- what both need -----------------------------------------------------------------------
 
     async def _capture(
         self,
-        prompts: Sequence[str | Prompt],
+        chosen: Sequence[Prompt],
         load: Load,
         name: str,
         handle_signals: bool,
         on_beat: OnBeat | None,
     ) -> Captured:
-        chosen = [Prompt.of(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
         context = self._context(name, chosen, load)
+        pricer = pricer_of(context, self._book)
         with ExitStack() as stack:
             # In a thread, for a cloud is asked who one is, and that takes as long as it likes.
             aim = await asyncio.to_thread(stack.enter_context, self._aim())
@@ -279,6 +239,7 @@ class Lens:
                 providers.decode,
                 first_token_s=self._network.timeouts.first_token_s,
                 secrets=aim.secrets,
+                budget=self._budget(load, context, pricer),
             )
             setup = Setup(
                 url=aim.build(chosen[0]).url,
@@ -288,9 +249,16 @@ class Lens:
                 run_dir=self._run_dir,
                 keep_text=self._keep_text,
                 count_tokens=self._tokenizer,
+                pricer=pricer,
                 handle_signals=handle_signals,
             )
             return await capture(plan, context, setup, on_beat=on_beat)
+
+    def _budget(self, load: Load, context: Context, pricer: Pricer) -> Budget | None:
+        if load.get("max_cost") is None:
+            return None
+        price = price_of(self._book, context.config, datetime.now(UTC))
+        return budget_of(load, price, pricer, context.config, self._tokenizer)
 
     def _aim(self) -> AbstractContextManager[Aim]:
         """The target with what its cloud has to say first; a cloud may be asked for a token."""
@@ -312,7 +280,7 @@ class Lens:
             tool_version=__version__,
             host=describe_host(),
             clock=describe_clock(SystemClock()),
-            config={**self._config(), **_described(prompts, self._keep_text), **load},
+            config={**self._config(), **_described(prompts, self._keep_text), **_told(load)},
             max_tokens=self._target.max_tokens,
             certificate=newest_certificate(),
         )
@@ -340,16 +308,28 @@ class Lens:
             "unix_socket": network.unix_socket,
             "raw": self._raw,
             "tokenizer": self._tokenizer is not None,
+            "prices": _named(self._prices),
+            "batch_prices": self._batch_prices,
         }
 
 
-def load(run: str | Path, *, tokenizer: CountTokens | None = None) -> Benchmark:
+def load(
+    run: str | Path,
+    *,
+    tokenizer: CountTokens | None = None,
+    prices: Prices | None = None,
+    reprice: bool = True,
+) -> Benchmark:
     """Recompute a run from what was captured: a run directory, a folder of runs (the newest in
-    it), the id of a run or the beginning of one, or "latest". Raises UsageError when there is
-    none, StoreError when it cannot be read.
+    it), the id of a run or the beginning of one, or "latest".
+
+    It costs what it cost then, by the prices that were kept with it. Given `prices`, it costs what
+    they and today's list say, with `reprice` false only if none were kept. Raises UsageError when
+    there is no such run, StoreError when it cannot be read.
     """
     found = runs.find(str(run))
-    return Benchmark(summarise(found, (), tokenizer), found, (), tokenizer)
+    pricer = pricer_of(found.file.context, open_book(prices), anew=prices is not None and reprice)
+    return Benchmark(summarise(found, (), tokenizer, pricer), found, (), tokenizer, pricer)
 
 
 class _Teller:
@@ -390,6 +370,26 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, work).result()
 
 
+def _prompts(prompts: str | Prompt | Sequence[str | Prompt]) -> list[Prompt]:
+    several = [prompts] if isinstance(prompts, str | Prompt) else prompts
+    return [Prompt.of(prompt) if isinstance(prompt, str) else prompt for prompt in several]
+
+
+def _told(load: Load) -> dict[str, Any]:
+    """The load as a run keeps it; money as text, which loses no digit."""
+    told: dict[str, Any] = {**load}
+    if told.get("max_cost") is not None:
+        told["max_cost"] = str(told["max_cost"])
+    return told
+
+
+def _named(prices: Prices | None) -> str | None:
+    """A file of prices by its name; where it lies is nobody's business."""
+    if prices is None:
+        return None
+    return Path(prices).name if isinstance(prices, str | Path) else "given"
+
+
 def _described(prompts: Sequence[Prompt], keep_text: bool) -> dict[str, Any]:
     """What may be said of the prompts: their text only where the user wants it kept."""
     encoded = msgspec.json.encode([prompt.messages for prompt in prompts])
@@ -400,7 +400,3 @@ def _described(prompts: Sequence[Prompt], keep_text: bool) -> dict[str, Any]:
     if keep_text:
         told["prompt_texts"] = [list(prompt.messages) for prompt in prompts]
     return told
-
-
-def _ms(ns: float | None) -> float | None:
-    return None if ns is None else ns / 1e6

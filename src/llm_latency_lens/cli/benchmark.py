@@ -12,7 +12,7 @@ from .target import make_lens, read_prompts
 from .world import Call, World
 
 if TYPE_CHECKING:
-    from ..lens import Benchmark
+    from ..measured import Benchmark
     from ..metrics.result import Result
 
 EXAMPLES = """\

@@ -11,7 +11,7 @@ from .output import check_writable, prints_table
 from .world import Call
 
 if TYPE_CHECKING:
-    from ..lens import Benchmark
+    from ..measured import Benchmark
     from ..testing.sendlog import Sent
 
 EXAMPLES = """\

@@ -12,7 +12,7 @@ from .target import make_lens, read_prompts
 from .world import Call, World
 
 if TYPE_CHECKING:
-    from ..lens import Profile
+    from ..measured import Profile
     from ..record import EventKind
 
 EXAMPLES = """\

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..experiments.certificate import Certificate
-    from ..lens import Benchmark, Lens
+    from ..lens import Lens
+    from ..measured import Benchmark
     from ..testing.process import RunningSimulator
 
 

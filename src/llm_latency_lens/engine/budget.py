@@ -45,13 +45,14 @@ class Budget:
         self._pending: deque[tuple[Timeline, Decimal]] = deque()
         self._begin_ns: int | None = None
         self._longest_ns = 0
+        self._dearest = ZERO
         self._refused = False
 
     def allows(self, request: Request, clock: Clock) -> bool:
         """Whether this request fits. Once one did not, none does: the load stays what it was."""
         if self._refused:
             return False
-        wanted = self._bound(request) + self._held(clock.monotonic_ns())
+        wanted = self._most(request) + self._held(clock.monotonic_ns())
         while self._spent + self._reserved + wanted > self._limit and self._pending:
             self._settle_one()
         self._refused = self._spent + self._reserved + wanted > self._limit
@@ -61,7 +62,7 @@ class Budget:
         """The request is sent: what it can cost is spoken for."""
         if self._begin_ns is None:
             self._begin_ns = clock.monotonic_ns()
-        self._under_way[id(timeline)] = bound = self._bound(request)
+        self._under_way[id(timeline)] = bound = self._most(request)
         self._reserved += bound
 
     def end(self, timeline: Timeline) -> None:
@@ -91,6 +92,11 @@ class Budget:
             f" {dollars(self._spent + held)} were spent"
         )
 
+    def _most(self, request: Request) -> Decimal:
+        """An answer that nobody limits can be longer than was assumed; then so can the next."""
+        bound = self._bound(request)
+        return max(bound, self._dearest) if request.max_tokens is None else bound
+
     def _held(self, now_ns: int) -> Decimal:
         """The server's time if one more request takes as long as the longest did."""
         begin_ns = now_ns if self._begin_ns is None else self._begin_ns
@@ -104,3 +110,4 @@ class Budget:
         self._reserved -= bound
         cost = self._cost(timeline)
         self._spent += bound if cost is None else cost
+        self._dearest = max(self._dearest, cost or ZERO)

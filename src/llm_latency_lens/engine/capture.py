@@ -15,11 +15,13 @@ from typing import Literal
 from ..clock import Clock, SystemClock
 from ..errors import LensError, StoreError
 from ..metrics.context import Context
+from ..pricing import Pricer
 from ..providers.redact import redact, safe_prefix
+from ..record import Record
 from ..store import runs
 from ..store.runs import Raw, Run, RunFile
 from ..store.spool import Spool
-from ..store.understand import CountTokens, counted, keep_counts
+from ..store.understand import CountTokens, counted, keep_counts, priced
 from ..timeline import Timeline
 from ..transport import Network
 from ..transport.limits import ensure_descriptors
@@ -48,6 +50,8 @@ class Setup:
     keep_text: bool = False
     count_tokens: CountTokens | None = None
     """Counts answers for which the provider gives no number; what it finds is kept."""
+    pricer: Pricer | None = None
+    """Says what requests cost, where records alone are kept."""
     handle_signals: bool = False
     """Let SIGINT and SIGTERM end the run early; only where this is the program's main thread."""
 
@@ -157,7 +161,11 @@ def _write_records(
     plan: Plan, context: Context, setup: Setup, timelines: list[Timeline], path: Path
 ) -> list[Timeline]:
     """Write what was understood; gives back what the disk did not take."""
-    records = (counted(plan.decode(timeline), setup.count_tokens) for timeline in timelines)
+
+    def read() -> Iterator[Record]:
+        return (counted(plan.decode(timeline), setup.count_tokens) for timeline in timelines)
+
+    records = priced(read, setup.pricer)
     try:
         runs.write_records(path / runs.RECORDS, records, keep_text=setup.keep_text)
     except StoreError as error:
