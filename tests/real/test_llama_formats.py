@@ -39,7 +39,9 @@ def asked(lens: Command, base_url: str, provider: str, *more: str) -> dict[str, 
 
 
 @pytest.mark.parametrize("how", [(), ("--no-stream",)], ids=["streamed", "whole"])
-def test_all_formats_count_and_say_the_same(llama: str, lens: Command, how: tuple[str]) -> None:
+def test_all_formats_count_and_say_the_same(
+    llama: str, lens: Command, how: tuple[str, ...]
+) -> None:
     found = {
         provider: asked(lens, llama, provider, *how)
         for provider in ("llamacpp", "llamacpp-native", "anthropic", "openai-responses")
