@@ -8,7 +8,7 @@ import pytest
 
 from llm_latency_lens import providers
 from llm_latency_lens.errors import UsageError
-from llm_latency_lens.providers import PROVIDERS, Provider, decode, get, openai_chat
+from llm_latency_lens.providers import PROVIDERS, Provider, compatible, decode, get, openai_chat
 from llm_latency_lens.request import Prompt, Target
 from llm_latency_lens.timeline import Timeline
 
@@ -39,22 +39,48 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_rows() -> None:
-    assert list(PROVIDERS) == ["openai", "vllm", "sglang", "llamacpp", "tgi", "lmstudio"]
-    for name, row in PROVIDERS.items():
-        assert row.name == name
-        assert row.base_url.startswith("https://" if row.needs_key else "http://127.0.0.1:")
-        assert row.needs_key is bool(row.key_env)
-        assert set(row.reports) <= {"usage", "cached", "reasoning", "timings"}
-        request = row.build(Target(name, "m", row.base_url), Prompt.of("Hi"))
-        assert request.url == f"{row.base_url}/chat/completions"
-        assert request.provider == name
+NAMES = (
+    *("openai", "openai-responses", "azure", "anthropic", "gemini", "vertex", "bedrock"),
+    *("bedrock-invoke", "cohere", "mistral", "groq", "deepseek", "xai", "together", "fireworks"),
+    *("openrouter", "perplexity", "cerebras", "ollama", "huggingface"),
+)
+"""Those that were promised; servers of one's own come on top."""
+REPORTS = {"usage", "cached", "reasoning", "timings", "cost"}
+
+
+def test_every_promised_name_is_there() -> None:
+    assert [name for name in NAMES if name not in PROVIDERS] == []
+
+
+@pytest.mark.parametrize("row", PROVIDERS.values(), ids=lambda row: row.name)
+def test_rows(row: Provider) -> None:
+    assert PROVIDERS[row.name] is row
+    assert row.base_url.startswith(("https://", "http://127.0.0.1:"))
+    assert not row.base_url.endswith("/")
+    assert row.base_url.startswith("https://") or not row.needs_key
+    assert not row.needs_key or row.key_env or row.auth != "key"
+    assert set(row.reports) <= REPORTS
+    assert row.notes == row.notes.strip()
+    variables = (row.key_env, row.base_url_env, row.region_env, row.project_env)
+    for variable in (*variables, row.api_version_env):
+        assert all(re.fullmatch(r"[A-Z][A-Z0-9_]+", name) for name in variable)
+
+
+@pytest.mark.parametrize("row", compatible.ROWS, ids=lambda row: row.name)
+def test_rows_of_one_format_ask_alike(row: Provider) -> None:
+    request = row.build(Target(row.name, "m", row.base_url), Prompt.of("Hi"))
+    assert request.url == f"{row.base_url}/chat/completions"
+    assert request.provider == row.name
 
 
 def test_each_row_is_documented_with_its_address() -> None:
     page = PAGE.read_text()
-    for row in PROVIDERS.values():
-        assert re.search(rf"^\| `{row.name}` \|.*`{re.escape(row.base_url)}`", page, re.MULTILINE)
+    missing = [
+        row.name
+        for row in PROVIDERS.values()
+        if not re.search(rf"^\| `{row.name}` \|.*`{re.escape(row.base_url)}`", page, re.MULTILINE)
+    ]
+    assert missing == []
 
 
 def test_table_cannot_be_changed() -> None:
@@ -80,7 +106,7 @@ def test_an_installed_provider_is_found_once(installed: list[str]) -> None:
         ("empty", "provider 'empty' cannot be loaded: .*NOTHING"),
         ("wrong", "provider 'wrong': its entry point does not lead to a Provider"),
         ("OpenAi", "no provider named 'OpenAi': did you mean openai"),
-        ("vlm", r"did you mean vllm\? known are absent, empty, llamacpp, lmstudio, openai, other,"),
+        ("vlm", r"did you mean vllm\? known are absent, anthropic, azure, .*, openrouter, other,"),
         ("qqqqq", "no provider named 'qqqqq': known are absent"),
     ],
 )

@@ -125,6 +125,7 @@ _STATUS: dict[int, ErrorKind] = {
     407: ErrorKind.AUTH,
     408: ErrorKind.TIMEOUT,
     429: ErrorKind.RATE_LIMIT,
+    498: ErrorKind.OVERLOADED,  # Groq's flex tier is full
     503: ErrorKind.OVERLOADED,
     529: ErrorKind.OVERLOADED,
 }
