@@ -50,6 +50,7 @@ def test_embeddings_are_as_openai_has_them() -> None:
     document = sent(EMBEDDINGS, embed(dimensions=3, input=["one", "two"]))
     numbers = [0.05259194, 0.05683109, 0.008820]
     assert document == {
+        "id": "embd-sim-00000000",
         "object": "list",
         "data": [
             {"object": "embedding", "index": 0, "embedding": document["data"][0]["embedding"]},

@@ -1,6 +1,7 @@
 """Embeddings and ranks as the simulator speaks them: OpenAI's, Jina's and Cohere's shapes.
 
 Sources: openai 3.54.0, `types/create_embedding_response.py`, `types/embedding_create_params.py`;
+mistralai 3.7.0, `client/models/embeddingresponse.py`, which has the id that OpenAI's lacks;
 vLLM, `entrypoints/pooling/scoring/protocol.py`; Text Embeddings Inference, `router/src/http/
 types.rs`; cohere 7.3.1, `v2/types/v2rerank_response.py`. Vectors and scores are always the same:
 what is simulated is when they come.
@@ -131,8 +132,9 @@ def _embeddings(_config: SimConfig, plan: Plan, ask: Ask) -> Whole:
     item = b'{"object":"embedding","index":%d,"embedding":%b}'
     one = vector(ask.flavour)
     return Whole(
-        b'{"object":"list","data":[%b],"model":%b,"usage":%b}'
+        b'{"id":"embd-sim-%08d","object":"list","data":[%b],"model":%b,"usage":%b}'
         % (
+            plan.index,
             b",".join(item % (i, one) for i in range(ask.items)),
             _encode(ask.model),
             _encode(_read(plan)),
