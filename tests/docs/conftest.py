@@ -28,7 +28,7 @@ def place(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A folder with prompts in it, and a run that was made before."""
     home = tmp_path / "home"
     monkeypatch.setenv("LATENCY_LENS_HOME", str(home))
-    for file in (ROOT / "examples").iterdir():
+    for file in filter(Path.is_file, (ROOT / "examples").iterdir()):
         (tmp_path / file.name).write_text(shorter(file.read_text(), model))
     (tmp_path / "prompts.txt").write_text("Say hello\nSay goodbye\n")
     Lens(model="sim", base_url=model, api_key="none").benchmark("Hi", requests=2)

@@ -393,10 +393,6 @@ class Asked:
         span(endless=True), 30.0, "Limit for each request.", shown_default="30s"
     )
 
-    def __post_init__(self) -> None:
-        if self.model is not None and self.provider is None:
-            raise UsageError("--model needs --provider: each has models of its own")
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:

@@ -37,6 +37,8 @@ def providers(call: Call, *, asked: Asked, shape: Shape) -> int:
 
     known = [get(asked.provider)] if asked.provider else _installed(call.world)
     if asked.action == "check":
+        if asked.model and not asked.provider:
+            raise UsageError("--model needs --provider: each has models of its own")
         return _check(known, asked, shape, call.world)
     if shape.json:
         call.world.out.write(json.dumps([_told(one) for one in known], indent=2) + "\n")
