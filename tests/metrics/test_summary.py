@@ -74,6 +74,7 @@ def test_each_figure_is_the_records_own() -> None:
         "corrected_e2e_ms": 313.1,
         "read_lag_us": 12.5,
         "output_tokens_per_second": pytest.approx(1000 / 15),
+        "characters_per_second": pytest.approx(8000 / 60),
         "tokens_per_event": pytest.approx(5 / 3),
         "itl_ms": 30.0,
     }

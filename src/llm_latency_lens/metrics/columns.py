@@ -54,6 +54,14 @@ def _tokens_per_second(record: Record) -> float:
     return 1e9 / tpot_ns if tpot_ns else NAN
 
 
+def _characters_per_second(record: Record) -> float:
+    """Of the events behind the first, which came in the time between the first and the last."""
+    first, last = record.first_token_ns, record.last_token_ns
+    if first is None or last is None or last <= first:
+        return NAN
+    return sum(record.events.chars[1:]) * 1e9 / (last - first)
+
+
 def _tokens_per_event(record: Record) -> float:
     ratio = record.tokens_per_event
     return NAN if ratio is None else ratio
@@ -77,6 +85,7 @@ FIGURES: dict[str, Callable[[Record], float]] = {
     "corrected_e2e_ms": lambda record: _ms(record.corrected_e2e_ns),
     "read_lag_us": _read_lag_us,
     "output_tokens_per_second": _tokens_per_second,
+    "characters_per_second": _characters_per_second,
     "tokens_per_event": _tokens_per_event,
 }
 """One value a request, NaN where the request has none."""

@@ -113,6 +113,7 @@ class Metrics(Struct, kw_only=True, frozen=True):
     corrected_e2e_ms: _OptionalSummary = UNSET
     read_lag_us: _OptionalSummary = UNSET
     output_tokens_per_second: _OptionalSummary = UNSET
+    characters_per_second: _OptionalSummary = UNSET
     tokens_per_event: _OptionalSummary = UNSET
 
 
