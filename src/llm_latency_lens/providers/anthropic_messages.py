@@ -358,6 +358,7 @@ ROWS = (
         key_env=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
         base_url_env=("ANTHROPIC_BASE_URL",),
         needs_key=True,
+        small_model="claude-haiku-4-5",
         reports=("usage", "cached", "reasoning"),
     ),
 )

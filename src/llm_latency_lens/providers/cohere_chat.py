@@ -305,6 +305,7 @@ ROWS = (
         key_env=("CO_API_KEY", "COHERE_API_KEY"),
         base_url_env=("CO_API_URL",),
         needs_key=True,
+        small_model="command-r7b-12-2024",
         reports=("usage", "cached"),
         also={
             Operation.EMBEDDINGS: Dialect(build_embeddings, decode_embeddings),
