@@ -209,6 +209,13 @@ def test_a_format_need_not_open_nor_close() -> None:
     assert Response(answered(bare, Ask("m", stream=False))).body == b"ab"
 
 
+def test_what_is_never_streamed_has_a_document_and_no_other_part() -> None:
+    whole = Whole(b"{}")
+    parts = (whole.opening(), whole.closing(True), whole.error(), whole.broken(), whole.again())
+    assert parts == (b"",) * 5
+    assert (whole.events(), whole.document()) == ([], b"{}")
+
+
 @pytest.mark.parametrize("operation", [Operation.EMBEDDINGS, Operation.RERANK])
 def test_what_has_no_tokens_is_ready_when_a_first_token_would_be(operation: Operation) -> None:
     config = SimConfig.from_options(ttft="30ms", prefill="1ms", tokens="50")
