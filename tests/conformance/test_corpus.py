@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from array import array
+from base64 import b64decode, b64encode
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_latency_lens.providers import decode
+from llm_latency_lens.providers.aws_eventstream import frame, frames
 from llm_latency_lens.providers.redact import redact, safe_prefix
 from llm_latency_lens.record import Record, RequestError, Status
 from llm_latency_lens.testing.conformance import Sample, capture, check_decoder, load_samples
@@ -71,6 +76,58 @@ def test_redaction_piece_by_piece_equals_that_of_the_whole(sample: Sample, step:
         out += redact(sample.body[start:end])
         start = end
     assert out + redact(sample.body[start:]) == redact(sample.body)
+
+
+STRING = re.compile(rb'"(?:[^"\\\r\n]|\\.)*"')
+INNER = re.compile(rb'"bytes":\s*"([^"]*)"')
+
+
+def planted(body: bytes) -> Iterator[bytes]:
+    """The body with another word in place of each of its strings in turn, keys among them."""
+    if not body.startswith(b"\0"):
+        for found in STRING.finditer(body):
+            yield body[: found.start()] + b'"zebra"' + body[found.end() :]
+        return
+    sent = list(frames(body, array("Q", [len(body)])))
+    for place, one in enumerate(sent):
+        if one.damage is None:
+            for payload in within(one.payload, planted):
+                changed = [*sent[:place], one._replace(payload=payload), *sent[place + 1 :]]
+                yield b"".join(frame(each.headers, each.payload) for each in changed)
+
+
+def within(payload: bytes, change: Callable[[bytes], Iterator[bytes]]) -> Iterator[bytes]:
+    """What becomes of a frame's payload, or of the event in base64 within it."""
+    if (found := INNER.search(payload)) is None:
+        yield from change(payload)
+        return
+    try:
+        event = b64decode(found[1], validate=True)
+    except ValueError:
+        return
+    for changed in change(event):
+        yield payload[: found.start(1)] + b64encode(changed) + payload[found.end(1) :]
+
+
+def laid_open(body: bytes) -> bytes:
+    """All that can be read in a body."""
+    read = body
+    for one in frames(body, array("Q", [len(body)])) if body.startswith(b"\0") else ():
+        read += one.payload + b"".join(b64decode(inner) for inner in INNER.findall(one.payload))
+    return read
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_no_word_of_an_answer_is_left(sample: Sample) -> None:
+    """Wherever a word in a body is a word of the answer, it goes."""
+    said = 0
+    for body in planted(sample.body):
+        record = decode(capture(replace(sample, body=body), (len(body),)))
+        if "zebra" in "".join(record.events.text):
+            said += 1
+            assert b"zebra" not in laid_open(redact(body))
+            assert b"zebr" not in redact(body[: body.rfind(b"zebra") + 4])
+    assert said or not sample.events
 
 
 @given(st.binary(max_size=200), st.booleans(), st.sampled_from([200, 204, 302, 404, 500]))

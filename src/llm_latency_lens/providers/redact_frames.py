@@ -21,12 +21,16 @@ _LEAST = _PRELUDE.size + _SUM.size
 _LONGEST = 1 << 25
 
 # Bedrock's InvokeModelWithResponseStream: an event of the vendor's own in base64.
-_INNER = re.compile(rb'"bytes"\s*+:\s*+"([A-Za-z0-9+/]*+=*+)(?:"|\Z)')
+_LETTER = re.compile(rb"[A-Za-z0-9+/]")
+_BASE64 = re.compile(
+    rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{0,3}|[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)"
+)
+_INNER = re.compile(rb'"bytes"\s*+:\s*+"([^"]*+)')
 
 
 def are_frames(body: bytes | bytearray) -> bool:
-    """Whether a body begins like a frame, which is shorter than 16 MB; no text does."""
-    return body[:1] == b"\0"
+    """Whether a body begins like a frame: one shorter than 16 MB with a zero, as no text does."""
+    return body[:1] == b"\0" or (len(body) >= _PRELUDE.size and _sound(body))
 
 
 def blank(body: bytes) -> bytes:
@@ -36,8 +40,11 @@ def blank(body: bytes) -> bytes:
         pieces.append(_frame(body[start:end]))
         at = end
     rest = body[at:]
-    pieces.append(_frame(rest) if _length(rest) else _text(rest))
-    return b"".join(pieces)
+    if _length(rest):
+        return b"".join((*pieces, _frame(rest)))
+    # Lengths that were sent so are absurd; others are no lengths at all.
+    head = _PRELUDE.size if len(rest) <= _PRELUDE.size or _sound(rest) else 0
+    return b"".join((*pieces, rest[:head], _text(rest[head:])))
 
 
 def border(body: bytes | bytearray, start: int) -> int:
@@ -54,11 +61,16 @@ def _frames(body: bytes | bytearray, at: int = 0) -> Iterator[tuple[int, int]]:
 
 def _length(head: bytes | bytearray) -> int:
     """The length of a frame that begins so; 0 where that cannot be told."""
-    if len(head) < _PRELUDE.size:
+    if len(head) < _PRELUDE.size or not _sound(head):
         return 0
-    total, extra, checksum = _PRELUDE.unpack_from(head)
-    sound = crc32(head[: _PRELUDE.size - _SUM.size]) == checksum
-    return total if sound and extra + _LEAST <= total < _LONGEST else 0
+    total, extra, _ = _PRELUDE.unpack_from(head)
+    return total if extra + _LEAST <= total < _LONGEST else 0
+
+
+def _sound(head: bytes | bytearray) -> bool:
+    """Whether the checksum of the lengths is theirs."""
+    lengths = _PRELUDE.size - _SUM.size
+    return bool(crc32(head[:lengths]) == _SUM.unpack_from(head, lengths)[0])
 
 
 def _frame(frame: bytes) -> bytes:
@@ -81,13 +93,13 @@ def _payload(payload: bytes, *, failed: bool) -> bytes:
 
 
 def _inner(encoded: bytes) -> bytes:
-    """The base64 of an event, the last of which may be cut off."""
+    """The base64 of an event, the last of which may be cut off; what is none stays none."""
+    if not _BASE64.fullmatch(encoded):
+        return b"!" * len(encoded)
     whole = len(encoded) // 4 * 4
-    try:
-        inner = b64encode(_text(b64decode(encoded[:whole], validate=True)))
-    except ValueError:
-        return b"x" * len(encoded)
-    return inner + b"A" * (len(encoded) - whole)
+    event = b64decode(encoded[:whole])
+    sealed = b64encode(_text(event)) if event.startswith(b"{") else b""
+    return sealed + _LETTER.sub(b"A", encoded[len(sealed) :])
 
 
 def _text(text: bytes, *, failed: bool = False) -> bytes:

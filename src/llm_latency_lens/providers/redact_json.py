@@ -20,9 +20,10 @@ def _compile(pattern: str) -> re.Pattern[bytes]:
 # model. The value must look like a name, too: no space and no escape.
 # By their beginnings: a key is held against them once in each event.
 _NAMES = (
-    "id|i(?:tem_id|ndex)|object|type|trafficType|__type|role|responseId|event|error_type|mod(?:ality"
+    "id|i(?:tem_id|ndex)|object|t(?:ype|tl|rafficType)|__type|r(?:ole|esponseId)|mod(?:ality"
     "|elVersion)|s(?:tatus|peed|top_(?:reason|type)|topReason|ystem_fingerprint|ervice(?:_t|T)ier)"
-    "|finish(?:_r|R)eason|done_reason|blockReason|completionReason|[a-z_]++(?<=_tokens)"
+    "|e(?:vent(?:_type)?|rror_type)|(?:block|completion)Reason|finish(?:_r|R)eason|done_reason"
+    "|[a-zA-Z_]++(?<=[tT]okens)"
 )
 # And under these where an error is told.
 _CAUSES = (
@@ -42,6 +43,7 @@ _ZONES = {
     b"detail": _ERROR,
     b"Output": _ERROR,
     b"incomplete_details": _WHY,
+    b"finishReason": _WHY,
     # Numbers that stand for words, and words under any key.
     **dict.fromkeys(
         (b"logprobs", b"prompt_logprobs", b"completion_probabilities", b"logprobsResult"), _LOGS
@@ -49,7 +51,11 @@ _ZONES = {
     b"partialArgs": _PIECES,
     # The model, or the user, decides about the keys as well.
     **dict.fromkeys(
-        (b"arguments", b"args", b"input", b"tool_output", b"document", b"documents"), _FREE
+        (
+            *(b"arguments", b"args", b"input", b"parameters"),
+            *(b"tool_output", b"document", b"documents"),
+        ),
+        _FREE,
     ),
 }
 
@@ -59,7 +65,7 @@ _COLON = r"[ \t]*+:\s*+"
 _BEFORE_KEY = rf"[{{,](?:\s|{_START}data:)*+"
 _NAMED = (
     rf'"(?:{_NAMES})"{_COLON}"[^"\\\s]*+"|"model"{_COLON}{_STRING}'
-    rf'|"incomplete_details"{_COLON}\{{\s*+"reason"{_COLON}"[^"\\\s]*+"'
+    rf'|"(?:incomplete_details|finishReason)"{_COLON}\{{\s*+"reason"{_COLON}"[^"\\\s]*+"'
 )
 _DIGITS = r"[0-9]++(?:\.[0-9]++)?+(?:[eE][+\-]?[0-9]++)?+"
 _SCALAR = rf"null\b|true\b|false\b|NaN\b|-?(?:Infinity\b|{_DIGITS})"
@@ -93,6 +99,7 @@ _NESTED = tuple(
         ('rgs"', r"\s*+:\s*+[\[{]"),  # args
         ("ument", r's?+"\s*+:\s*+[\[{]'),  # arguments, documents
         ('put"', r"\s*+:\s*+[\[{]"),  # input, tool_output, Output
+        ('eters"', r"\s*+:\s*+[\[{]"),  # parameters
     )
 )
 _NAMED_ERROR = _compile(rf"{_START}(?:event:[ ]?error|error:)")

@@ -30,6 +30,7 @@ _FIXED = {
     "three": "文".encode(),
     "four": "🙂".encode(),
 }
+_TAG = re.compile(rb"(</?reasoning>|<EOS_TOKEN>)")
 _ESCAPED = re.compile(rb"\\u[0-9a-f]{4}\Z")
 _OTHERS = b"xyzabcdefghijklmnopqrstuvwABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ONES = bytes.maketrans(b"0123456789", b"1111111111")
@@ -61,14 +62,23 @@ class Names:
 def string(token: bytes) -> bytes:
     """A JSON string with its quotes; the closing one may be missing.
 
-    Signs of equality at its end stay: base64 needs them.
+    Signs of equality at its end stay, because base64 needs them, and the tags between which some
+    models put their reasoning into the text.
     """
     inner = token[1:-1] if len(token) > 1 and token.endswith(b'"') else token[1:]
     tail = token[1 + len(inner) :]
+    if b"<" in inner and _TAG.search(inner):
+        pieces = _TAG.split(inner)
+        pieces[::2] = map(_spoken, pieces[::2])
+        return b'"' + b"".join(pieces) + tail
+    return b'"' + _spoken(inner) + tail
+
+
+def _spoken(inner: bytes) -> bytes:
     if _SIMPLE.fullmatch(inner):
         letters = len(inner.rstrip(b"="))
-        return b'"' + b"x" * letters + inner[letters:] + tail
-    return b'"' + _CHARACTER.sub(_one, inner) + tail
+        return b"x" * letters + inner[letters:]
+    return _CHARACTER.sub(_one, inner)
 
 
 def words(text: bytes) -> bytes:
