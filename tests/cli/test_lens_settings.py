@@ -1,5 +1,6 @@
 """What reaches the library, told by a lens that only writes down what it was given."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ class FakeLens:
     def profile(self, prompt: Prompt, **settings: Any) -> None:
         self._told.update(settings, prompt=prompt)
         raise StopHereError("here")
+
+    def estimate(self, prompts: list[Prompt], **load: Any) -> None:
+        """No price is known."""
 
     def benchmark(self, prompts: list[Prompt], **settings: Any) -> None:
         self._told.update(settings, prompts=prompts)
@@ -73,6 +77,7 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         *("--max-concurrency", "10", "--warmup", "11", "--seed", "12", "--connections", "cold"),
         *("--operation", "chat", "--region", "r", "--project", "p", "--api-version", "v"),
         *("--aws-profile", "me", "--retries", "13", "--grace", "14s", "--name", "n", "--quiet"),
+        *("--prices", "p.toml", "--batch-prices", "--max-cost", "0.10"),
     )
     timeouts, tls = told.pop("timeouts"), told.pop("tls")
     assert (timeouts.connect_s, timeouts.first_token_s) == (1.0, 2.0)
@@ -99,6 +104,8 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         "raw": "redacted",
         "tokenizer": None,
         "keep_text": True,
+        "prices": "p.toml",
+        "batch_prices": True,
         "requests": 7,
         "duration_s": 8.0,
         "rate": 9.0,
@@ -109,6 +116,7 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         "connections": "cold",
         "retries": 13,
         "grace_s": 14.0,
+        "max_cost": Decimal("0.10"),
         "name": "n",
         "on_progress": None,
         "prompts": [Prompt.of("hi")],

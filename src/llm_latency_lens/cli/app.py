@@ -9,14 +9,25 @@ import typer
 
 from .._version import __version__
 from ..errors import LensError
-from . import benchmark, calibrate, demo, profile, providers, report, sim, validate, version
+from . import (
+    benchmark,
+    calibrate,
+    demo,
+    prices,
+    profile,
+    providers,
+    report,
+    sim,
+    validate,
+    version,
+)
 from .options import COMMANDS
 from .verb import add
 from .world import World
 
 # The base of what typer raises for a wrong command line; its home differs between versions.
 _Usage: type[Exception] = typer.BadParameter.__bases__[0]
-VERBS = (profile, benchmark, report, sim, demo, calibrate, providers, version, validate)
+VERBS = (profile, benchmark, report, sim, demo, calibrate, providers, prices, version, validate)
 
 
 def build(only: str | None = None) -> typer.Typer:

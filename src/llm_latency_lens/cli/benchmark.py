@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
-from .options import Keeping, Load, Outputs, Screen, Target, Way
+from .options import Keeping, Load, Outputs, Paying, Screen, Target, Way
 from .output import check_writable, command_again, prints_table, write_records, write_to
 from .target import make_lens, read_prompts
 from .world import Call, World
@@ -28,6 +28,7 @@ def benchmark(
     target: Target,
     load: Load,
     way: Way,
+    paying: Paying,
     keeping: Keeping,
     outputs: Outputs,
     screen: Screen,
@@ -41,14 +42,18 @@ def benchmark(
     from .progress import Display
 
     world = call.world
-    lens = make_lens(world, target, way, keeping, outputs)
+    lens = make_lens(world, target, way, keeping, outputs, paying=paying)
     prompts = read_prompts(target, world)
     check_writable(outputs.output, outputs.records)
-    display = None if screen.quiet else Display(world.err, color=not screen.no_color)
+    chosen = load_settings(load)
+    display = None
+    if not screen.quiet:
+        estimate = lens.estimate(prompts, **chosen)
+        if estimate and not estimate.price.is_free:
+            world.err.write(f"{estimate.words}\n")
+        display = Display(world.err, color=not screen.no_color)
     try:
-        found = lens.benchmark(
-            prompts, name=keeping.name or "", on_progress=display, **load_settings(load)
-        )
+        found = lens.benchmark(prompts, name=keeping.name or "", on_progress=display, **chosen)
     finally:
         if display:
             display.close()
@@ -84,6 +89,7 @@ def load_settings(load: Load) -> dict[str, Any]:
         "retries": load.retries,
         "grace_s": load.grace,
         "objectives": load.objective or None,
+        "max_cost": load.max_cost,
     }
     return {name: value for name, value in chosen.items() if value is not None}
 

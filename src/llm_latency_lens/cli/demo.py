@@ -25,6 +25,7 @@ _SIMULATED = {
     "tokens": "lognormal:56,0.3",
     "faults": "429=1s:1%",
 }
+_PRICE = {"model": "sim", "input": "0.15", "output": "0.60", "source": "a simulated price"}
 _RATE = 24.0
 _AT_A_TIME = 32
 _REQUESTS = 360
@@ -57,6 +58,7 @@ def demo(call: Call, *, keeping: Keeping, outputs: Outputs, screen: Screen) -> i
             run_dir=keeping.run_dir,
             raw=keeping.raw,
             keep_text=outputs.keep_text,
+            prices=[_PRICE],
         )
         try:
             found = lens.benchmark(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ..errors import UsageError
@@ -85,6 +86,19 @@ def number(least: float, *, above: bool = False, metavar: str = "NUMBER") -> Kin
 
     bound = {"exclusiveMinimum" if above else "minimum": least}
     return Kind(metavar, read, {"type": ["number", "string"], **bound})
+
+
+def dollars() -> Kind:
+    """A sum of money above 0, as a decimal."""
+
+    def read(value: object) -> Decimal:
+        _number(value, "a number of dollars")
+        found = Decimal(str(value).strip())
+        if found <= 0:
+            raise UnfitError(f"must be above 0, not {value}")
+        return found
+
+    return Kind("DOLLARS", read, {"type": ["number", "string"], "exclusiveMinimum": 0})
 
 
 def span(*, endless: bool = False, zero: bool = False) -> Kind:

@@ -7,12 +7,14 @@ the heading under which `--help` shows them.
 from __future__ import annotations
 
 from dataclasses import dataclass, make_dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from ..errors import UsageError
 from .kinds import (
     choice,
+    dollars,
     headers,
     json_object,
     number,
@@ -228,6 +230,12 @@ class Load:
         "How long the first Ctrl-C lets running requests go on.",
         shown_default="5s",
     )
+    max_cost: Decimal | None = setting(
+        dollars(),
+        None,
+        "End the run before it costs more, what is under way, warm-up and retries included.",
+        shown_default="no limit",
+    )
 
     def __post_init__(self) -> None:
         if self.rate is not None and self.concurrency is not None:
@@ -239,6 +247,32 @@ class Load:
             raise UsageError("--max-concurrency belongs to --rate: without it give --concurrency")
         if self.rate is None and self.arrival is not None:
             raise UsageError("--arrival belongs to --rate: without it nothing is sent by the clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """What it costs."""
+
+    prices: str | None = setting(
+        text("FILE"),
+        None,
+        "Private prices, in TOML, YAML or JSON; they come before the public list.",
+    )
+    batch_prices: bool = setting(
+        switch(), False, "Reckon what the same requests would cost in a batch."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Repaying:
+    """What it costs."""
+
+    prices: str | None = setting(
+        text("FILE"),
+        None,
+        "Private prices. On the command line they replace the prices that were kept with the run;"
+        " from elsewhere they are for runs that kept none.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +429,32 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """Which prices."""
+
+    action: str = setting(
+        choice("list", "show", "update"),
+        "list",
+        "List providers, or the models of one; show a model's prices; fetch today's list.",
+        argument="[list|show|update]",
+        shown_default="list",
+    )
+    of: str | None = setting(text(), None, "Whose prices.", argument="[PROVIDER[/MODEL]]")
+    prices: str | None = setting(
+        text("FILE"), None, "Private prices; they come before the public list."
+    )
+    url: str | None = setting(
+        text("URL"),
+        None,
+        "Where to fetch the list.",
+        shown_default="where the authors of genai-prices publish it",
+    )
+    timeout: float | None = setting(
+        span(endless=True), 30.0, "Limit for fetching it.", shown_default="30s"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What to check."""
 
@@ -421,12 +481,13 @@ def simulated() -> type:
 
 
 _GROUPS: dict[str, tuple[type, ...]] = {
-    "profile": (Target, Watching, Way, Keeping, Outputs, Screen),
-    "benchmark": (Target, Load, Way, Keeping, Outputs, Screen),
-    "report": (Which, Outputs, Screen),
+    "profile": (Target, Watching, Way, Paying, Keeping, Outputs, Screen),
+    "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Screen),
+    "report": (Which, Repaying, Outputs, Screen),
     "demo": (Keeping, Outputs, Screen),
     "calibrate": (Levels, Saved, Screen),
     "providers": (Asked, Shape),
+    "prices": (Listing, Shape),
     "version": (Shape,),
     "validate": (Checked,),
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..errors import RunError, UsageError
 from .argv import is_secret
-from .options import Load, Outputs, Target, Way
+from .options import Load, Outputs, Paying, Target, Way
 from .settings import Choice, Source, settings_of
 from .world import Call
 
@@ -77,7 +77,7 @@ def command_again(call: Call, *, keep_text: bool) -> str:
     words = ["latency-lens", call.verb]
     model = call.chosen["model"]
     words.append(shlex.quote(str(model.value)))
-    for group in (Target, Load, Way):
+    for group in (Target, Load, Way, Paying):
         for item in settings_of(group):
             choice = call.chosen.get(item.name)
             if choice and choice.source is not Source.DEFAULT and item.name != "model":

@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
 from ..errors import RunError
-from .options import Keeping, Outputs, Screen, Target, Watching, Way
+from .options import Keeping, Outputs, Paying, Screen, Target, Watching, Way
 from .output import check_writable, prints_table, write_records, write_to
 from .target import make_lens, read_prompts
 from .world import Call, World
@@ -28,6 +28,7 @@ def profile(
     target: Target,
     watching: Watching,
     way: Way,
+    paying: Paying,
     keeping: Keeping,
     outputs: Outputs,
     screen: Screen,
@@ -37,7 +38,7 @@ def profile(
     It goes out on a connection of its own, so that name, connection and TLS are timed too.
     """
     world = call.world
-    lens = make_lens(world, target, way, keeping, outputs)
+    lens = make_lens(world, target, way, keeping, outputs, paying=paying)
     prompts = read_prompts(target, world)
     check_writable(outputs.output, outputs.records)
     if len(prompts) > 1 and not screen.quiet:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .benchmark import ended, show
-from .options import Outputs, Screen, Which
+from .options import Outputs, Repaying, Screen, Which
 from .output import check_writable, prints_table
+from .settings import Source
 from .world import Call
 
 EXAMPLES = """\
@@ -13,14 +14,24 @@ latency-lens report 20240102T030405Z --output result.json
 latency-lens report ./runs/nightly --records requests.jsonl --keep-text"""
 
 
-def report(call: Call, *, which: Which, outputs: Outputs, screen: Screen) -> int:
-    """Compute a run anew from what was captured, to the last digit."""
+def report(
+    call: Call, *, which: Which, repaying: Repaying, outputs: Outputs, screen: Screen
+) -> int:
+    """Compute a run anew from what was captured, to the last digit.
+
+    It costs what it cost then, unless --prices gives other prices.
+    """
     from ..report import waterfall
     from ..workload.tokenizer import load_tokenizer
 
     check_writable(outputs.output, outputs.records)
     tokenizer = load_tokenizer(outputs.tokenizer) if outputs.tokenizer else None
-    found = call.world.load(which.run, tokenizer=tokenizer)
+    found = call.world.load(
+        which.run,
+        tokenizer=tokenizer,
+        prices=repaying.prices,
+        reprice=call.chosen["prices"].source is Source.COMMAND_LINE,
+    )
     requests = found.result.requests
     if requests.planned == 1 and prints_table(outputs.output, outputs.records):
         for record in found.records():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from .options import DEFAULT_PROVIDER, Keeping, Outputs, Target, Way
+from .options import DEFAULT_PROVIDER, Keeping, Outputs, Paying, Target, Way
 from .world import World
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ..request import Prompt
 
 
-def make_lens(world: World, target: Target, way: Way, keeping: Keeping, outputs: Outputs) -> Lens:
+def make_lens(
+    world: World, target: Target, way: Way, keeping: Keeping, outputs: Outputs, *, paying: Paying
+) -> Lens:
     """The lens that these settings describe. Raises `UsageError`."""
     from ..transport.settings import Timeouts, Tls
     from ..workload.tokenizer import load_tokenizer
@@ -46,6 +48,8 @@ def make_lens(world: World, target: Target, way: Way, keeping: Keeping, outputs:
         raw=keeping.raw,
         tokenizer=load_tokenizer(outputs.tokenizer) if outputs.tokenizer else None,
         keep_text=outputs.keep_text,
+        prices=paying.prices,
+        batch_prices=paying.batch_prices,
     )
 
 

@@ -51,6 +51,14 @@ class Book:
                 return entry.over(self._like(ask, entry.like) if entry.listed else None)
         return self._listed(ask)
 
+    def find_named(self, ask: Ask) -> Price | None:
+        """The price of a provider's model wherever that provider usually is."""
+        name = ask.provider
+        for entry in self.entries:
+            if entry.fits(name, (ask.model,), ask.url):
+                return entry.over(self._like(ask, entry.like or name) if entry.listed else None)
+        return self._like(ask, name)
+
     def check(self) -> None:
         """Raise UsageError for an entry that builds on a list that there is not."""
         for entry in self.entries:

@@ -8,6 +8,7 @@ from typing import TextIO
 from msgspec import UNSET
 
 from ..metrics.result import Goodput, Reason, Result, Summary, Where
+from ..pricing import dollars
 from .figures import count, fixed, milliseconds, percent, places, seconds, short
 from .page import Page
 
@@ -126,6 +127,8 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     if result.goodput is not UNSET:
         yield "goodput", _goodput(result.goodput)
     yield "tokens", _tokens(result)
+    if cost := _cost(result):
+        yield "cost", cost
     if result.instrument.events:
         yield "stalls", _stalls(result)
     if result.where is not UNSET:
@@ -202,6 +205,25 @@ _COUNTED_BY = {
     "mixed": "the server for some, here for others",
     "none": "nobody",
 }
+
+
+def _cost(result: Result) -> str:
+    """Empty where there is nothing to say: no request was answered."""
+    cost = result.cost
+    parts = []
+    if cost.per_request is not None and cost.per_1000_requests is not None:
+        thousand = dollars(cost.per_1000_requests)
+        parts.append(f"{dollars(cost.per_request)} a request ({thousand} for a thousand)")
+    if cost.per_million_output_tokens is not None:
+        parts.append(f"{dollars(cost.per_million_output_tokens)} for a million output tokens")
+    if cost.total is not None:
+        parts.append(f"{dollars(cost.total)} in all, by {cost.source}")
+    if cost.total is not None and cost.unpriced:
+        parts.append(f"{count(cost.unpriced, 'request')} of unknown cost")
+    told = ", ".join(parts)
+    if cost.note:
+        return f"{told}; {cost.note}" if told else cost.note
+    return told
 
 
 def _stalls(result: Result) -> str:

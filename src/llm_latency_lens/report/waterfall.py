@@ -8,6 +8,7 @@ from typing import TextIO
 
 from ..metrics.result import Result, Stalls
 from ..metrics.whereabouts import Whereabouts, whereabouts
+from ..pricing import dollars
 from ..record import Record, RequestError, Status
 from .figures import count, milliseconds, places, short
 from .page import Page
@@ -156,6 +157,10 @@ def _facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
         yield "streaming", "in name only: the answer was held back and came in bursts"
     if len(record.events) or record.usage.output is not None:
         yield "tokens", _tokens(record)
+    if record.cost_usd is not None:
+        yield "cost", f"{dollars(record.cost_usd)} by {record.cost_source}"
+    elif result.cost.note:
+        yield "cost", result.cost.note
     if record.tpot_ns:
         speed = short(1e9 / record.tpot_ns)
         yield "speed", f"{speed} tokens a second (TPOT {milliseconds(record.tpot_ns / _MS)})"
