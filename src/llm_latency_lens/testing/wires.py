@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from . import cohere_wire, embeddings_wire, ollama_wire, openai_wire
+from . import (
+    azure_wire,
+    cohere_wire,
+    embeddings_wire,
+    gemini_wire,
+    ollama_wire,
+    openai_wire,
+    responses_wire,
+)
 from .wire import Asked, Wire
 
 WIRES: tuple[Wire, ...] = (
+    azure_wire.WIRE,
     openai_wire.WIRE,
+    responses_wire.WIRE,
     *cohere_wire.WIRES,
     *ollama_wire.WIRES,
+    *gemini_wire.WIRES,
     *embeddings_wire.WIRES,
 )
 
