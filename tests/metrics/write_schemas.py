@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llm_latency_lens.metrics import lines, result
+from llm_latency_lens.metrics import comparison, lines, result
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 
-for name, schema in (("record", lines.json_schema()), ("result", result.json_schema())):
+WRITTEN = {
+    "comparison": comparison.json_schema(),
+    "record": lines.json_schema(),
+    "result": result.json_schema(),
+}
+
+for name, schema in WRITTEN.items():
     (FOLDER / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")

@@ -10,7 +10,7 @@ the coverage that was measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, erfc, sqrt
 from typing import Literal
@@ -24,6 +24,7 @@ from .special import t_quantile
 
 Method = Literal["none", "paired-bootstrap", "paired-bootstrap-autocorrelation"]
 Statistic = Literal["median", "mean"]
+Seed = int | Sequence[int]
 Ints = npt.NDArray[np.int64]
 Replicates = tuple[Floats, Floats]
 
@@ -58,7 +59,7 @@ class Gap:
         return not low <= 0.0 <= high
 
 
-def compare(a: Floats, b: Floats, statistic: Statistic, alpha: float, seed: int) -> Gap:
+def compare(a: Floats, b: Floats, statistic: Statistic, alpha: float, seed: Seed) -> Gap:
     """One value a request: `a[i]` and `b[i]` are a pair, in the order of time."""
     measure = _MEASURES[statistic]
     whole = np.stack([a, b])[:, None, :]
@@ -85,7 +86,7 @@ class Pooled:
     sizes: Ints
 
 
-def compare_pooled(a: Pooled, b: Pooled, level: float, alpha: float, seed: int) -> Gap:
+def compare_pooled(a: Pooled, b: Pooled, level: float, alpha: float, seed: Seed) -> Gap:
     """A quantile of gaps pooled over requests: the i-th requests of both are a pair.
 
     Requests are drawn, never gaps, and there must be as many of them as a quantile of requests
