@@ -19,6 +19,7 @@ from llm_latency_lens.cli.options import COMMANDS
 from llm_latency_lens.cli.validation import mistakes
 from llm_latency_lens.cli.world import World
 from llm_latency_lens.errors import RunError
+from llm_latency_lens.pricing import read_prices
 
 _PATIENCE_S = 60
 _LONG = ("latency-lens demo", "latency-lens calibrate")
@@ -43,10 +44,13 @@ def test_examples(page: str, place: Place) -> None:
 
 
 def _check_settings(block: Block, place: Place) -> None:
-    """A configuration file must be one without a mistake."""
+    """A configuration file, or one of prices, must be one without a mistake."""
     assert block.file_name is not None
     file = place.folder / block.file_name
     file.write_text(block.text)
+    if file.stem == "prices":
+        assert read_prices(file)
+        return
     entries = read_entries(str(file), COMMANDS)
     assert not mistakes(entries, str(block), place.environment)
 
