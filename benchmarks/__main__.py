@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("decode", "metrics", "command", "truth")
+NAMES = ("decode", "formats", "metrics", "command", "truth")
 
 
 def main() -> None:

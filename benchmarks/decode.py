@@ -57,8 +57,8 @@ def _row(size: int, end: str) -> dict[str, Any]:
     record = decode(timeline)
     assert (len(record.events), record.usage.output) == (size, size)
     rounds = max(1, 2000 // size)
-    decode_us = _cpu_us(lambda: decode(timeline), rounds) / size
-    json_us = _cpu_us(lambda: _parse(body), rounds) / size
+    decode_us = cpu_us(lambda: decode(timeline), rounds) / size
+    json_us = cpu_us(lambda: _parse(body), rounds) / size
     return {
         "events": size,
         "line end": end.encode("unicode_escape").decode(),
@@ -66,7 +66,7 @@ def _row(size: int, end: str) -> dict[str, Any]:
         "limit us": LIMIT_US,
         "json.loads us/event": json_us,
         "times json.loads": decode_us / json_us,
-        "redact us/event": _cpu_us(lambda: redact(body), rounds) / size,
+        "redact us/event": cpu_us(lambda: redact(body), rounds) / size,
     }
 
 
@@ -76,10 +76,10 @@ def _parse(body: bytes) -> None:
             json.loads(line[6:])
 
 
-def _cpu_us(work: Callable[[], object], rounds: int) -> float:
+def cpu_us(work: Callable[[], object], rounds: int, repetitions: int = _ROUNDS) -> float:
     """CPU time of one call, the best of some repetitions."""
     best = float("inf")
-    for _ in range(_ROUNDS):
+    for _ in range(repetitions):
         begin = time.process_time_ns()
         for _ in range(rounds):
             work()
