@@ -6,9 +6,11 @@ import re
 from array import array
 from collections.abc import Iterable
 
+from ..clock import SECOND_NS
 from ..record import EventKind, Events, Record, RequestError, Status
 from ..timeline import ErrorKind, Stage, Timeline
 from .errors_map import Complaint, kind_of_status, read_complaint
+from .limits import exhausted_s, read_limits, retry_after_s, waits_in_words
 
 LATE_NS = 1_000_000
 """A read later than this counts as late: see `Record.late_events`."""
@@ -19,8 +21,9 @@ _KEPT = re.compile(
     r"""(?x)
     age | cf-cache-status | cf-ray | content-type | date | server | server-timing | traceparent
   | via
-  | retry-after (?:-ms)?
-  | (?:x-|anthropic-)? ratelimit (?:-[a-z0-9-]+)?
+  | (?:x-ms-)? retry-after (?:-ms)?
+  | (?:x-|anthropic-)? ratelimit (?:[-_a-z0-9]+)?
+  | anthropic-priority-[-a-z]+ | x-tokenlimit-[a-z]+ | x-[a-z]+-[a-z]+-call-(?:limit|remaining)
   | (?:[a-z0-9]+-)* request-?id
   | openai- (?:model | processing-ms | version)
   | azureml-model-session
@@ -51,6 +54,10 @@ _HINT_HEADERS = (
 )
 # Those that give it in seconds.
 _HINT_SECONDS = re.compile(r"fireworks-(?:[a-z]+-)*(?:time|first-token|duration)").fullmatch
+# Failures that waiting may cure, so that words and limits say for how long.
+_MAY_PASS = frozenset(
+    (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA, ErrorKind.OVERLOADED, ErrorKind.SERVER)
+)
 _TIMING = re.compile(r"([\w!#$%&'*+.^`|~-]+)[^,]*?;\s*dur\s*=\s*\"?(\d+(?:\.\d+)?)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LONGEST_VALUE = 256
@@ -81,11 +88,18 @@ def begin(timeline: Timeline) -> Record:
         start_unix_ns=None if start is None else start + timeline.offset_ns,
         hints_ms=hints(timeline.headers),
         connection=timeline.connection,
+        rate_limits=read_limits(timeline.headers, _answered_s(timeline)),
         headers=kept_headers(timeline.headers),
         clock_source=timeline.clock_source,
         clock_step_ns=timeline.offset_end_ns - timeline.offset_ns,
         read_lag_ns_max=max(timeline.lag, default=0),
     )
+
+
+def _answered_s(timeline: Timeline) -> float:
+    """When the answer began, in Unix seconds."""
+    began = timeline.first_byte_ns or timeline.closed_ns or timeline.start_ns or 0
+    return (began + timeline.offset_ns) / SECOND_NS
 
 
 def fail(record: Record, error: RequestError) -> None:
@@ -103,7 +117,24 @@ def complain(record: Record, complaint: Complaint, http_status: int, *, inside: 
     message = complaint.message or silent
     if http_status == 404 and "model" not in message.lower():  # more likely the path is wrong
         message += "; check --base-url"
-    fail(record, RequestError(kind, stage, message, http_status, complaint.provider_code))
+    code, wait = complaint.provider_code, _wait_s(record, complaint, kind)
+    fail(record, RequestError(kind, stage, message, http_status, code, wait))
+
+
+def _wait_s(record: Record, complaint: Complaint, kind: ErrorKind) -> float | None:
+    """How long the provider asks to wait: its header, its body, the reset of what is used up."""
+    at_s = ((record.start_unix_ns or 0) + (record.ttfb_ns or 0)) / SECOND_NS
+    if complaint.headers:  # OpenRouter repeats in the body what the provider behind it sent
+        record.rate_limits = record.rate_limits or read_limits(complaint.headers, at_s)
+    for headers in (record.headers.items(), complaint.headers):
+        if (wait := retry_after_s(headers, at_s)) is not None:
+            return wait
+    if complaint.retry_after_s is not None or kind not in _MAY_PASS:
+        return complaint.retry_after_s
+    said = waits_in_words(complaint.message)
+    if said is None and kind in (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA):
+        return exhausted_s(record.rate_limits)
+    return said
 
 
 def refused(timeline: Timeline, record: Record) -> bool:

@@ -130,6 +130,7 @@ _STATUS: dict[int, ErrorKind] = {
     529: ErrorKind.OVERLOADED,
 }
 
+_LONGEST_S = 1_000_000_000
 _TITLE = re.compile(rb"(?is)<title[^>]*>([^<]*)")
 
 
@@ -145,6 +146,8 @@ class Complaint:
     """How long the body asks to wait before the next attempt."""
     spent: bool = False
     """The body says that what was used up does not come back within minutes."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers of an answer that this one passes on."""
 
     @property
     def provider_code(self) -> str | None:
@@ -230,8 +233,28 @@ def complaint_of(document: Any) -> Complaint:
         code,
         _word(kind) or _word(its.reason),
         number if status is None else status,
-        its.retry_after_s,
+        _delay(error, document) if its.retry_after_s is None else its.retry_after_s,
         its.spent,
+        _passed_on(more),
+    )
+
+
+def _delay(*objects: dict[str, Any]) -> float | None:
+    """A number of seconds in a member of its own, as gateways have it."""
+    for one in objects:
+        wait = one.get("retry_after")
+        if isinstance(wait, int | float) and not isinstance(wait, bool) and 0 <= wait < _LONGEST_S:
+            return float(wait)
+    return None
+
+
+def _passed_on(more: Any) -> tuple[tuple[str, str], ...]:
+    """OpenRouter's `metadata.headers`: the limits of a shared model, which its own headers lack."""
+    headers = more.get("headers") if isinstance(more, dict) else None
+    return tuple(
+        (name, value)
+        for name, value in (headers.items() if isinstance(headers, dict) else ())
+        if isinstance(value, str)
     )
 
 
