@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    anthropic_wire,
     azure_wire,
     cohere_wire,
     embeddings_wire,
@@ -17,6 +18,7 @@ WIRES: tuple[Wire, ...] = (
     azure_wire.WIRE,
     openai_wire.WIRE,
     responses_wire.WIRE,
+    anthropic_wire.WIRE,
     *cohere_wire.WIRES,
     *ollama_wire.WIRES,
     *gemini_wire.WIRES,
