@@ -7,31 +7,32 @@ Synchronous and asynchronous calls share one core: `profile` and `benchmark` run
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
-
-import msgspec
+from typing import Any, Unpack
 
 from . import providers
-from ._version import __version__
-from .clock import SECOND_NS, SystemClock
 from .costs import budget_of, estimate, price_of
 from .engine.budget import Budget
 from .engine.capture import Captured, OnBeat, Setup, capture
-from .engine.host import describe_clock, describe_host, public_url
+from .engine.host import public_url
 from .engine.load import Load, make_plan
 from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
 from .errors import UsageError
-from .experiments.certificate import newest_certificate
+from .experiments.party import (
+    Keeping,
+    Party,
+    described,
+    finish,
+    new_context,
+    several,
+)
 from .measured import Benchmark, Profile
 from .metrics.context import Context
 from .pricing import Estimate, Pricer, Prices
@@ -44,7 +45,6 @@ from .store.understand import CountTokens, records, summarise
 from .targets import Aim, Place, address_of, find_key, locate, opened
 from .transport import Network, Timeouts, Tls
 
-T = TypeVar("T")
 OnText = Callable[[EventKind, str], None]
 
 _PROGRESS_BEATS = 5
@@ -141,7 +141,7 @@ class Lens:
 
         `on_text` is called with each piece of the answer as it comes.
         """
-        return _run(self._profile(prompt, name, on_text, handle_signals=True))
+        return finish(self._profile(prompt, name, on_text, handle_signals=True))
 
     async def aprofile(
         self, prompt: str | Prompt, *, name: str = "", on_text: OnText | None = None
@@ -154,7 +154,7 @@ class Lens:
     ) -> Profile:
         load: Load = {"requests": 1, "connections": "cold"}
         teller = _Teller(on_text) if on_text else None
-        captured = await self._capture(_prompts(prompt), load, name, handle_signals, teller)
+        captured = await self._capture(several(prompt), load, name, handle_signals, teller)
         pricer = pricer_of(captured.run.file.context, self._book)
         record = next(records(captured.run, captured.unsaved, captured.count_tokens, pricer))
         keep_prices(captured.run, pricer)
@@ -177,7 +177,7 @@ class Lens:
         `load` says how many and when: see `Load`. `on_progress` is told four times a second how
         the run stands. Ctrl-C ends the run early; what was measured is returned all the same.
         """
-        return _run(self._benchmark(prompts, name, on_progress, load, handle_signals=True))
+        return finish(self._benchmark(prompts, name, on_progress, load, handle_signals=True))
 
     async def abenchmark(
         self,
@@ -199,7 +199,7 @@ class Lens:
         *,
         handle_signals: bool,
     ) -> Benchmark:
-        chosen = _prompts(prompts)
+        chosen = several(prompts)
         beat = _every(_PROGRESS_BEATS, on_progress) if on_progress else None
         captured = await self._capture(chosen, load, name, handle_signals, beat)
         pricer = pricer_of(captured.run.file.context, self._book)
@@ -215,7 +215,7 @@ class Lens:
         price = price_of(self._book, self._config(), datetime.now(UTC))
         if price is None:
             return None
-        return estimate(price, _prompts(prompts), load, self._config(), self._tokenizer)
+        return estimate(price, several(prompts), load, self._config(), self._tokenizer)
 
     # -- what both need -----------------------------------------------------------------------
 
@@ -271,18 +271,23 @@ class Lens:
         )
 
     def _context(self, name: str, prompts: Sequence[Prompt], load: Load) -> Context:
-        now = datetime.now(UTC)
-        run_id = runs.new_id(now)
-        return Context(
-            id=run_id,
-            name=name,
-            started_at_unix_ns=int(now.timestamp() * SECOND_NS),
-            tool_version=__version__,
-            host=describe_host(),
-            clock=describe_clock(SystemClock()),
-            config={**self._config(), **_described(prompts, self._keep_text), **_told(load)},
-            max_tokens=self._target.max_tokens,
-            certificate=newest_certificate(),
+        told = {**self._config(), **described(prompts, self._keep_text), **_told(load)}
+        return new_context(name, told, max_tokens=self._target.max_tokens)
+
+    def party(self) -> Party:
+        """What an experiment needs to know of this lens."""
+        keeping = Keeping(
+            raw=self._raw,
+            run_dir=self._run_dir,
+            keep_text=self._keep_text,
+            count_tokens=self._tokenizer,
+        )
+        return Party(
+            config=self._config(),
+            aim=self._aim,
+            network=self._network,
+            keeping=keeping,
+            book=self._book,
         )
 
     def _config(self) -> dict[str, Any]:
@@ -360,21 +365,6 @@ def _every(beats: int, on_progress: OnProgress) -> OnBeat:
     return beat
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, in a thread of its own where this one already runs an event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-def _prompts(prompts: str | Prompt | Sequence[str | Prompt]) -> list[Prompt]:
-    several = [prompts] if isinstance(prompts, str | Prompt) else prompts
-    return [Prompt.of(prompt) if isinstance(prompt, str) else prompt for prompt in several]
-
-
 def _told(load: Load) -> dict[str, Any]:
     """The load as a run keeps it; money as text, which loses no digit."""
     told: dict[str, Any] = {**load}
@@ -388,15 +378,3 @@ def _named(prices: Prices | None) -> str | None:
     if prices is None:
         return None
     return Path(prices).name if isinstance(prices, str | Path) else "given"
-
-
-def _described(prompts: Sequence[Prompt], keep_text: bool) -> dict[str, Any]:
-    """What may be said of the prompts: their text only where the user wants it kept."""
-    encoded = msgspec.json.encode([prompt.messages for prompt in prompts])
-    told: dict[str, Any] = {
-        "prompts": len(prompts),
-        "prompts_sha256": hashlib.sha256(encoded).hexdigest(),
-    }
-    if keep_text:
-        told["prompt_texts"] = [list(prompt.messages) for prompt in prompts]
-    return told

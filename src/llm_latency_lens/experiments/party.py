@@ -1,0 +1,138 @@
+"""What every run needs of whom it asks: a `Lens` knows it, an experiment uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from .._version import __version__
+from ..clock import SECOND_NS, SystemClock
+from ..engine.capture import Captured
+from ..engine.host import describe_clock, describe_host
+from ..metrics.context import Context
+from ..pricing import Book, Pricer
+from ..record import Record
+from ..request import Prompt
+from ..store import runs
+from ..store.prices import keep_prices, pricer_of
+from ..store.runs import Raw, Run
+from ..store.understand import CountTokens, records
+from ..targets import Aim
+from ..timeline import Timeline
+from ..transport import Network
+from .certificate import newest_certificate
+
+T = TypeVar("T")
+Prompts = str | Prompt | Sequence[str | Prompt]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What is kept of a run, where, and how it is read."""
+
+    raw: Raw = "full"
+    run_dir: Path | None = None
+    keep_text: bool = False
+    count_tokens: CountTokens | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """Whom to ask and how. `config` is every setting but the secrets; `aim` may ask a cloud who
+    one is."""
+
+    config: Mapping[str, Any]
+    aim: Callable[[], AbstractContextManager[Aim]] = field(repr=False)
+    network: Network
+    keeping: Keeping
+    book: Book = field(repr=False)
+
+
+class Partaker(Protocol):
+    """Who can take part in an experiment: a `Lens`."""
+
+    def party(self) -> Party: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trial(Generic[T]):
+    """An experiment that has ended: its result, and the run from which it can be computed again."""
+
+    result: T
+    run: Run
+    _unsaved: Sequence[Timeline] = ()
+    _count_tokens: CountTokens | None = field(default=None, repr=False)
+    _pricer: Pricer | None = field(default=None, repr=False)
+
+    @property
+    def run_dir(self) -> Path:
+        return self.run.path
+
+    def records(self) -> Iterator[Record]:
+        """Each request, decoded again from what was captured."""
+        return records(self.run, self._unsaved, self._count_tokens, self._pricer)
+
+
+def read(
+    captured: Captured, book: Book, sum_up: Callable[[Iterator[Record], Context], T]
+) -> Trial[T]:
+    """Sum up what was captured, and keep the prices that this took."""
+    run, unsaved, count = captured.run, captured.unsaved, captured.count_tokens
+    context = run.file.context
+    pricer = pricer_of(context, book)
+    result = sum_up(records(run, unsaved, count, pricer), context)
+    keep_prices(run, pricer)
+    return Trial(result, run, unsaved, count, pricer)
+
+
+def several(prompts: Prompts) -> list[Prompt]:
+    """The prompts as a list of such."""
+    given = [prompts] if isinstance(prompts, str | Prompt) else prompts
+    return [Prompt.of(prompt) if isinstance(prompt, str) else prompt for prompt in given]
+
+
+def new_context(name: str, config: Mapping[str, Any], *, max_tokens: int | None = None) -> Context:
+    """The context of a run that begins now."""
+    now = datetime.now(UTC)
+    return Context(
+        id=runs.new_id(now),
+        name=name,
+        started_at_unix_ns=int(now.timestamp() * SECOND_NS),
+        tool_version=__version__,
+        host=describe_host(),
+        clock=describe_clock(SystemClock()),
+        config=config,
+        max_tokens=max_tokens,
+        certificate=newest_certificate(),
+    )
+
+
+def described(prompts: Sequence[Prompt], keep_text: bool) -> dict[str, Any]:
+    """What may be said of the prompts: their text only where the user wants it kept."""
+    encoded = msgspec.json.encode([prompt.messages for prompt in prompts])
+    told: dict[str, Any] = {
+        "prompts": len(prompts),
+        "prompts_sha256": hashlib.sha256(encoded).hexdigest(),
+    }
+    if keep_text:
+        told["prompt_texts"] = [list(prompt.messages) for prompt in prompts]
+    return told
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, in a thread of its own where this one already runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
