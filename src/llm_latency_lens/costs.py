@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -75,20 +75,53 @@ def budget_of(
     limit = max_cost(load)
     if limit is None:
         return None
+    return _budget(limit, {None: _needed(price, config)}, pricer, count)
+
+
+def budget_of_arms(
+    load: Load,
+    book: Book,
+    pricer: Pricer,
+    config: Mapping[str, Any],
+    count: CountTokens | None = None,
+) -> Budget | None:
+    """The same for an experiment: each of the `arms` in `config` has a price of its own."""
+    limit = max_cost(load)
+    if limit is None:
+        return None
+    now = datetime.now(UTC)
+    arms = {arm: {**config, **own} for arm, own in config["arms"].items()}
+    prices = {arm: _needed(price_of(book, own, now), own) for arm, own in arms.items()}
+    return _budget(limit, prices, pricer, count)
+
+
+def _needed(price: Price | None, config: Mapping[str, Any]) -> Price:
     if price is None or _most(price, Operation(config["operation"]), b"", None) is None:
         raise UsageError(
             f"no price known for {config['provider']}/{config['model']}, and without one --max-cost"
             f" cannot be held: add one with --prices FILE ({GUIDE})"
         )
+    return price
+
+
+def _budget(
+    limit: Decimal,
+    prices: Mapping[str | None, Price],
+    pricer: Pricer,
+    count: CountTokens | None,
+) -> Budget:
+    """`prices` are by arm; servers that are paid by the second are all held at once."""
 
     def at_most(request: Request) -> Decimal:
+        price = prices[request.arm if request.arm in prices else None]
         return _most(price, request.operation, request.body, request.max_tokens) or ZERO
 
     def cost(timeline: Timeline) -> Decimal | None:
         record = counted(decode(timeline), count)
         return ZERO if _is_refused(record) else pricer.charge(record)[1]
 
-    return Budget(limit, at_most, cost, price.per_second)
+    seconds = [price.per_second for price in prices.values() if price.per_second is not None]
+    return Budget(limit, at_most, cost, sum(seconds, ZERO) if seconds else None)
 
 
 def _is_refused(record: Record) -> bool:

@@ -7,7 +7,6 @@ Synchronous and asynchronous calls share one core: `profile` and `benchmark` run
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -29,6 +28,7 @@ from .experiments.party import (
     Keeping,
     Party,
     described,
+    every,
     finish,
     new_context,
     several,
@@ -46,8 +46,6 @@ from .targets import Aim, Place, address_of, find_key, locate, opened
 from .transport import Network, Timeouts, Tls
 
 OnText = Callable[[EventKind, str], None]
-
-_PROGRESS_BEATS = 5
 
 
 class Lens:
@@ -200,7 +198,7 @@ class Lens:
         handle_signals: bool,
     ) -> Benchmark:
         chosen = several(prompts)
-        beat = _every(_PROGRESS_BEATS, on_progress) if on_progress else None
+        beat = every(on_progress) if on_progress else None
         captured = await self._capture(chosen, load, name, handle_signals, beat)
         pricer = pricer_of(captured.run.file.context, self._book)
         found = (captured.run, captured.unsaved, captured.count_tokens, pricer)
@@ -353,16 +351,6 @@ class _Teller:
         for kind, text in zip(events.kind[self._told :], events.text[self._told :], strict=True):
             self._on_text(kind, text)
         self._told = len(events)
-
-
-def _every(beats: int, on_progress: OnProgress) -> OnBeat:
-    count = itertools.count()
-
-    def beat(engine: Engine) -> None:
-        if next(count) % beats == 0:
-            on_progress(engine.progress())
-
-    return beat
 
 
 def _told(load: Load) -> dict[str, Any]:

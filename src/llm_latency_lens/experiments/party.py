@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -16,8 +17,10 @@ import msgspec
 
 from .._version import __version__
 from ..clock import SECOND_NS, SystemClock
-from ..engine.capture import Captured
+from ..engine.capture import Captured, OnBeat
 from ..engine.host import describe_clock, describe_host
+from ..engine.orchestrator import Engine
+from ..engine.plan import OnProgress
 from ..metrics.context import Context
 from ..pricing import Book, Pricer
 from ..record import Record
@@ -32,6 +35,8 @@ from ..transport import Network
 from .certificate import newest_certificate
 
 T = TypeVar("T")
+_PROGRESS_BEATS = 5
+
 Prompts = str | Prompt | Sequence[str | Prompt]
 
 
@@ -126,6 +131,17 @@ def described(prompts: Sequence[Prompt], keep_text: bool) -> dict[str, Any]:
     if keep_text:
         told["prompt_texts"] = [list(prompt.messages) for prompt in prompts]
     return told
+
+
+def every(on_progress: OnProgress) -> OnBeat:
+    """Tell how a run stands four times a second."""
+    count = itertools.count()
+
+    def beat(engine: Engine) -> None:
+        if next(count) % _PROGRESS_BEATS == 0:
+            on_progress(engine.progress())
+
+    return beat
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
