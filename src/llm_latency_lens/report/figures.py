@@ -14,6 +14,16 @@ def fixed(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def interval(bounds: tuple[float, float], decimals: int, width: int) -> str:
+    """`301.2–322.0`, with fewer decimals where it is to be narrow, at last as `±10`."""
+    low, high = bounds
+    for digits in range(decimals, -1, -1):
+        shown = f"{fixed(low, digits)}–{fixed(high, digits)}"
+        if len(shown) <= width:
+            return shown
+    return f"±{short((high - low) / 2)}"
+
+
 def short(value: float) -> str:
     """About three digits, without noughts at the end."""
     size = abs(value)

@@ -9,7 +9,8 @@ from msgspec import UNSET
 
 from ..metrics.result import Goodput, Reason, Result, Summary, Where
 from ..pricing import dollars
-from .figures import count, fixed, milliseconds, percent, places, seconds, short
+from .figures import count, fixed, interval, milliseconds, percent, places, seconds, short
+from .instrument import instrument
 from .page import Page
 
 _ROWS = (
@@ -106,14 +107,7 @@ def _same(one: Summary, other: object) -> bool:
 
 def _interval(summary: Summary, column: str, decimals: int, width: int) -> str:
     bounds = getattr(summary.ci95, column, UNSET)
-    if bounds is UNSET:
-        return ""
-    low, high = bounds
-    for digits in range(decimals, -1, -1):
-        shown = f"{fixed(low, digits)}–{fixed(high, digits)}"
-        if len(shown) <= width:
-            return shown
-    return f"±{short((high - low) / 2)}"
+    return "" if bounds is UNSET else interval(bounds, decimals, width)
 
 
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
@@ -136,7 +130,7 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     pseudo = result.pseudo_streaming
     if pseudo.requests:
         yield "streaming", f"{pseudo.requests:,} of {pseudo.judged:,} answers came in bursts"
-    yield "instrument", _instrument(result)
+    yield "instrument", instrument(result.instrument)
     yield "certificate", _certificate(result)
 
 
@@ -247,28 +241,6 @@ def _where(where: Where) -> str:
     if where.network_ms is not UNSET:
         told += f", network and the rest are {milliseconds(where.network_ms.p50)}"
     return f"{told}; by {where.server_source}"
-
-
-def _instrument(result: Result) -> str:
-    instrument = result.instrument
-    parts = [_STAMPS[instrument.clock_source]]
-    if instrument.read_lag_us is not UNSET:
-        lag = instrument.read_lag_us
-        parts.append(f"read {short(lag.p50)} us later (p99 {short(lag.p99)}, max {short(lag.max)})")
-    if instrument.merged_events:
-        parts.append(f"{instrument.merged_events:,} of {instrument.events:,} events merged")
-    elif instrument.events:
-        parts.append("no event merged")
-    if instrument.cpu_us_per_event is not UNSET:
-        parts.append(f"{short(instrument.cpu_us_per_event)} us of CPU an event")
-    return ", ".join(parts)
-
-
-_STAMPS = {
-    "kernel": "stamps by the kernel",
-    "user": "stamps by this program, not the kernel",
-    "mixed": "stamps by the kernel for some requests, by this program for others",
-}
 
 
 def _certificate(result: Result) -> str:
