@@ -10,6 +10,7 @@ from typing import Any
 from llm_latency_lens.clock import MS_NS
 from llm_latency_lens.engine import Engine, Outcome, Plan
 from llm_latency_lens.errors import LensError, StoreError
+from llm_latency_lens.providers.limits import retry_after_s
 from llm_latency_lens.record import EventKind, Record, RequestError, Status, Usage
 from llm_latency_lens.request import Request
 from llm_latency_lens.testing.clock import FakeClock
@@ -39,7 +40,9 @@ def decode(timeline: Timeline) -> Record:
         record.error = RequestError(failure.kind, failure.stage, failure.message)
     elif timeline.status != 200:
         record.status = Status.FAILED
-        record.error = RequestError(KINDS[timeline.status], Stage.WAIT, "no", timeline.status)
+        wait_s = retry_after_s(timeline.headers, 0)
+        kind = KINDS[timeline.status]
+        record.error = RequestError(kind, Stage.WAIT, "no", timeline.status, retry_after_s=wait_s)
     return record
 
 
@@ -58,7 +61,8 @@ class FakeTransport:
     """Answers each request after `wait_ns`, with tokens `gap_ns` apart.
 
     `status` gives the status of each send in turn, the last one for good; a status of 0 is a
-    connection that was lost. `sent` are the timelines in the order of their start.
+    connection that was lost. `judge`, where there is one, gives status and headers of each request
+    when it comes. `sent` are the timelines in the order of their start.
     """
 
     clock: FakeClock
@@ -67,6 +71,7 @@ class FakeTransport:
     gap_ns: int = 10 * MS_NS
     status: list[int] = field(default_factory=lambda: [200])
     headers: tuple[tuple[str, str], ...] = ()
+    judge: Callable[[], tuple[int, tuple[tuple[str, str], ...]]] | None = None
     connect_ns: int = 0
     source: str = "kernel"
     on_send: Callable[[Timeline], None] = lambda _: None
@@ -90,15 +95,18 @@ class FakeTransport:
 
     async def _answer(self, timeline: Timeline) -> None:
         status = self.status.pop(0) if len(self.status) > 1 else self.status[0]
+        headers = self.headers
         await self.clock.sleep(self.connect_ns)
         timeline.start_ns = timeline.sent_ns = self.clock.monotonic_ns()
+        if self.judge:
+            status, headers = self.judge()
         await self.clock.sleep(self.wait_ns)
         if not status:
             timeline.fail(ErrorKind.NETWORK, Stage.WAIT, "lost")
             return
         timeline.clock_source = self.source  # type: ignore[assignment]
         timeline.first_byte_ns = self.clock.monotonic_ns()
-        timeline.status, timeline.headers = status, self.headers
+        timeline.status, timeline.headers = status, headers
         for number in range(self.tokens if status == 200 else 0):
             if number:
                 await self.clock.sleep(self.gap_ns)

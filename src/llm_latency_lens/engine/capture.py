@@ -206,6 +206,8 @@ def _note(context: Context, outcome: Outcome) -> None:
     context.interrupted = outcome.interrupted
     context.stopped_early = outcome.stopped_early
     context.unsent = outcome.unsent
+    context.held_back, context.held_back_s = outcome.held_back, outcome.held_back_s
+    context.holds_ns = outcome.holds_ns
 
 
 @contextlib.contextmanager

@@ -62,7 +62,14 @@ class Ledger:
         self.decode_ms += (time.process_time_ns() - begun) / MS_NS
 
     def progress(
-        self, plan: Plan, elapsed_ns: int, in_flight: int, *, warming: bool, draining: bool
+        self,
+        plan: Plan,
+        elapsed_ns: int,
+        in_flight: int,
+        *,
+        warming: bool,
+        draining: bool,
+        held_until_ns: int | None = None,
     ) -> Progress:
         elapsed_s = elapsed_ns / SECOND_NS
         done = self.ok + self.failed + self.cancelled
@@ -81,6 +88,7 @@ class Ledger:
             live=self._live,
             warming=warming,
             draining=draining,
+            held_until_s=None if held_until_ns is None else held_until_ns / SECOND_NS,
         )
 
 

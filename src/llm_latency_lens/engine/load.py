@@ -38,6 +38,8 @@ class Load(TypedDict, total=False):
     the requests that met every one. `grace_s` is what running requests have left after an
     interrupt. `max_cost` ends the run before it costs more dollars, the warm-up, the retries and
     what is under way included; a decimal or its text, for a float is no sum of money.
+    `respect_rate_limits` holds the arrivals of an open loop back while the provider's rate limit
+    says so; they keep their planned times.
     """
 
     requests: int | None
@@ -53,6 +55,7 @@ class Load(TypedDict, total=False):
     grace_s: float
     objectives: Sequence[str]
     max_cost: Decimal | int | str | None
+    respect_rate_limits: bool
 
 
 def check(load: Load) -> None:
@@ -80,6 +83,10 @@ def check(load: Load) -> None:
         parse_objective(text)
     if load.get("rate") is None and load.get("max_concurrency") is not None:
         raise UsageError("max-concurrency goes with a rate; a closed loop takes concurrency")
+    if load.get("rate") is None and load.get("respect_rate_limits"):
+        raise UsageError(
+            "respect-rate-limits goes with a rate: a closed loop has no planned times to keep"
+        )
     max_cost(load)
 
 
@@ -154,4 +161,5 @@ def make_plan(
         offered_rate=rate,
         secrets=secrets,
         budget=budget,
+        respect_rate_limits=load.get("respect_rate_limits", False),
     )

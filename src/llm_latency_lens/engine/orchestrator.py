@@ -19,8 +19,10 @@ from ..clock import SECOND_NS, Clock
 from ..metrics.context import ClockSource
 from ..request import Request
 from ..timeline import ErrorKind, Stage, Timeline
+from .holds import Holds
 from .ledger import Ledger
 from .plan import Outcome, Plan, Progress, Sink, Transport
+from .retries import backoff_ns
 from .scrub import scrub, scrub_body
 from .vitals import BEAT_NS, Vitals
 from .watch import FirstTokenWatch
@@ -28,16 +30,6 @@ from .watch import FirstTokenWatch
 _SWEEP_BEATS = 10
 _FLUSH_BEATS = 5
 _SAMPLE_BEATS = 5
-_RETRYABLE = {
-    ErrorKind.RATE_LIMIT,
-    ErrorKind.OVERLOADED,
-    ErrorKind.SERVER,
-    ErrorKind.NETWORK,
-    ErrorKind.TIMEOUT,
-}
-_BACKOFF_NS = SECOND_NS // 2
-_BACKOFF_MAX_NS = 60 * SECOND_NS
-_BACKOFF_DOUBLES = 7
 
 _Slots = asyncio.Semaphore | contextlib.nullcontext[None]
 
@@ -63,6 +55,7 @@ class Engine:
         self._on_beat = on_beat
         self._indices = itertools.count(plan.first_index)
         self._ledger = Ledger(plan.decode)
+        self._holds = Holds(plan.decode, clock) if plan.respect_rate_limits else None
         self._vitals: Vitals
         self._sources: set[ClockSource] = set()
         self._in_flight: dict[int, Timeline] = {}
@@ -94,10 +87,12 @@ class Engine:
         return list(self._in_flight.values())
 
     def progress(self) -> Progress:
+        held_ns = self._holds.waiting_ns if self._holds else None
         return self._ledger.progress(
             self._plan,
             self._clock.monotonic_ns() - self._began_ns,
             len(self._in_flight),
+            held_until_ns=None if held_ns is None else held_ns - self._began_ns,
             warming=self._warming,
             draining=self._stopping.is_set(),
         )
@@ -129,7 +124,11 @@ class Engine:
         if self._plan.budget and not self._stopped_early:
             self._stopped_early = self._plan.budget.verdict(self._clock)
         interrupted = self._interrupts > 0
-        return Outcome(health, interrupted, self._stopped_early, self._ledger.unsent)
+        outcome = Outcome(health, interrupted, self._stopped_early, self._ledger.unsent)
+        if holds := self._holds:
+            outcome.held_back, outcome.held_back_s = holds.arrivals, holds.waited_ns / SECOND_NS
+            outcome.holds_ns = holds.windows_ns
+        return outcome
 
     async def _warm_up(self) -> None:
         warmup = self._plan.warmup
@@ -183,6 +182,8 @@ class Engine:
 
     async def _arrival(self, request: Request, planned_ns: int, slots: _Slots) -> None:
         async with slots:
+            if self._holds and not await self._holds.let_go(self._sleep_until):
+                return
             if self._stopping.is_set() or not self._affords(request):
                 return
             self._ledger.unsent -= 1
@@ -234,6 +235,8 @@ class Engine:
         task, watch, budget = _current_task(), None, self._plan.budget
         if budget:
             budget.begin(request, timeline, self._clock)
+        if self._holds:
+            self._holds.begin()
         if limit_s := self._plan.first_token_s:
             watch = FirstTokenWatch(task, timeline, limit_s, self._plan.decode, self._clock)
         try:
@@ -255,19 +258,14 @@ class Engine:
             self._sink.close(timeline)
             if budget:
                 budget.end(timeline)
+            if self._holds:
+                self._holds.end(timeline)
 
     def _backoff_ns(self, timeline: Timeline) -> int | None:
         """How long to wait before the next attempt; None when there is nothing to retry."""
         if timeline.failure is None and timeline.status == 200:
             return None  # not decoded: others are being measured
-        error = self._plan.decode(timeline).error
-        if error is None or error.kind not in _RETRYABLE:
-            return None
-        wait = _BACKOFF_NS << min(timeline.attempt, _BACKOFF_DOUBLES)
-        with contextlib.suppress(ValueError, OverflowError):
-            asked_s = float(dict(timeline.headers).get("retry-after", ""))
-            wait = max(wait, int(asked_s * SECOND_NS))
-        return min(wait, _BACKOFF_MAX_NS)
+        return backoff_ns(self._plan.decode(timeline).error, timeline.attempt)
 
     # -- the heartbeat ------------------------------------------------------------------------
 

@@ -64,6 +64,8 @@ class Plan:
     """Closed loop: how long to wait before this request; asked when the one before it has ended."""
     budget: Budget | None = None
     """Ends the run before it costs too much."""
+    respect_rate_limits: bool = False
+    """Open loop: hold arrivals back while a rate limit says so."""
     secrets: Sequence[bytes] = field(default=(), repr=False)
     """Blanked in whatever a server sends back."""
 
@@ -86,16 +88,25 @@ class Progress:
     live: LiveSample
     warming: bool
     draining: bool
+    held_until_s: float | None = None
+    """Until when, in seconds of the run, a rate limit holds arrivals back."""
 
 
 OnProgress = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """How a run ended. `stopped_early` is why the program itself ended it, in one line."""
+    """How a run ended. `stopped_early` is why the program itself ended it, in one line.
+
+    `held_back` arrivals waited `held_back_s` seconds, all together, for a rate limit; `holds_ns`
+    are from when until when nothing was sent.
+    """
 
     health: Health
     interrupted: bool
     stopped_early: str | None
     unsent: int
+    held_back: int = 0
+    held_back_s: float = 0.0
+    holds_ns: list[tuple[int, int]] = field(default_factory=list)

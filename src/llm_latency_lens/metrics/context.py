@@ -78,6 +78,12 @@ class Context:
     """Why the program itself ended the run before its plan, in one plain line."""
     unsent: int = 0
     """Arrivals that were planned but never sent, because the run ended."""
+    held_back: int = 0
+    """Arrivals that waited for a rate limit of the provider, as the user wanted it."""
+    held_back_s: float = 0.0
+    """How long they waited, all together."""
+    holds_ns: list[tuple[int, int]] = field(default_factory=list)
+    """From when until when nothing was sent for that, on the clock of the marks."""
     health: Health | None = None
     """None when the run was killed before it could be written."""
     certificate: Mapping[str, Any] | None = None
