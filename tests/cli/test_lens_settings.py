@@ -78,6 +78,7 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         *("--operation", "chat", "--region", "r", "--project", "p", "--api-version", "v"),
         *("--aws-profile", "me", "--retries", "13", "--grace", "14s", "--name", "n", "--quiet"),
         *("--prices", "p.toml", "--batch-prices", "--max-cost", "0.10"),
+        "--respect-rate-limits",
     )
     timeouts, tls = told.pop("timeouts"), told.pop("tls")
     assert (timeouts.connect_s, timeouts.first_token_s) == (1.0, 2.0)
@@ -117,6 +118,7 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         "retries": 13,
         "grace_s": 14.0,
         "max_cost": Decimal("0.10"),
+        "respect_rate_limits": True,
         "name": "n",
         "on_progress": None,
         "prompts": [Prompt.of("hi")],

@@ -70,6 +70,12 @@ def test_a_line_now_and_then_where_there_is_no_terminal():
     assert err.getvalue() == f"5.1 s: {told}10.2 s: {told}"
 
 
+def test_being_held_back_is_said():
+    err = io.StringIO()
+    Display(err)(replace(NOW, elapsed_s=6.5, held_until_s=61.5))
+    assert err.getvalue().endswith("2 failed; held back until 1 min 2 s by a rate limit\n")
+
+
 def test_warming_up_is_said_and_the_clock_starts_anew():
     err = io.StringIO()
     display = Display(err)

@@ -55,6 +55,7 @@ def test_of_two_rivals_the_nearer_stands():
     [
         (Load, {"rate": "1", "concurrency": "1"}, "--rate and --concurrency exclude each other"),
         (Load, {"max_concurrency": "1"}, "--max-concurrency belongs to --rate"),
+        (Load, {"respect_rate_limits": True}, "--respect-rate-limits belongs to --rate"),
         (Load, {"arrival": "poisson"}, "--arrival belongs to --rate"),
         (Target, {"prompt": "a", "prompt_file": "b"}, "--prompt and --prompt-file exclude"),
         (Target, {"api_key": "a", "api_key_file": "b"}, "--api-key and --api-key-file exclude"),

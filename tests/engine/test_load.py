@@ -50,6 +50,10 @@ def _made(load: Load) -> tuple[Plan, Context]:
             "max-concurrency), concurrency keeps so many requests under way",
         ),
         (
+            {"respect_rate_limits": True},
+            "respect-rate-limits goes with a rate: a closed loop has no planned times to keep",
+        ),
+        (
             {"max_concurrency": 2},
             "max-concurrency goes with a rate; a closed loop takes concurrency",
         ),
@@ -70,6 +74,8 @@ def test_a_load_that_cannot_be_sent(load: Load, message: str) -> None:
         {"rate": 0.001, "max_concurrency": 1, "warmup": 0, "retries": 0, "grace_s": 0},
         {"requests": None, "duration_s": None, "concurrency": None, "rate": None},
         {"retries": 255},
+        {"rate": 1.0, "respect_rate_limits": True},
+        {"respect_rate_limits": False},
     ],
 )
 def test_a_load_that_can(load: Load) -> None:

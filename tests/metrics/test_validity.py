@@ -138,6 +138,7 @@ CASES: list[tuple[str, str, list[Record], Context]] = [
     ("unsent_arrivals", "doubtful", arriving(0.1), open_loop(unsent=20)),
     ("unsent_arrivals", "note", arriving(0.1), open_loop(unsent=2)),
     ("unsent_arrivals", "note", arriving(0.1), open_loop(unsent=20, interrupted=True)),
+    ("held_back", "note", arriving(0.1), open_loop(held_back=20, held_back_s=9.0)),
     ("drift", "note", drifting(3.0), context()),
     ("drift", "note", drifting(0.2), context()),
     ("drift", "doubtful", drifting(3.0), open_loop()),
@@ -258,3 +259,37 @@ def test_answers_without_tokens_still_have_a_verdict() -> None:
     found = reasons(summed(silent, open_loop()))
     assert found["empty_answers"].severity == "doubtful"
     assert "few_samples" not in found
+
+
+def held_until(end_ms: float, n: int = 400) -> list[Record]:
+    """20 arrivals a second, of which those of the first part wait until a hold ends."""
+    return [
+        answer(
+            i,
+            start_ms=max(50.0 * i, end_ms if 50 * i >= 1000 else 0.0) + 0.01,
+            planned_ns=50 * i * MS,
+        )
+        for i in range(n)
+    ]
+
+
+def test_waiting_for_a_rate_limit_is_not_the_programs_own_lateness() -> None:
+    records = held_until(3000.0)
+    holds = [(1000 * MS, 3000 * MS)]
+    told = reasons(summed(records, open_loop(holds_ns=holds, held_back=40, held_back_s=40.0)))
+    assert set(told) == {"held_back"}
+    assert told["held_back"].message.startswith("40 of 400 arrivals were held back by the rate")
+    assert "1 s each" in told["held_back"].message
+    assert "tool_lag" in reasons(summed(records, open_loop()))
+
+
+def test_a_hold_is_no_wait_for_a_slot() -> None:
+    holds = [(1000 * MS, 3000 * MS)]
+    context = open_loop(concurrency=50, holds_ns=holds, held_back=40, held_back_s=40.0)
+    assert set(reasons(summed(held_until(3000.0), context))) == {"held_back"}
+
+
+def test_a_rate_that_the_limit_does_not_allow_is_told_as_such() -> None:
+    records = falling_behind(400, 3)
+    told = reasons(summed(records, open_loop(concurrency=3, held_back=1, held_back_s=1.0)))
+    assert told["rate_not_reached"].advice.startswith("The rate limit allows no more")

@@ -139,6 +139,30 @@ def test_failures_by_cause_and_nothing_that_steers_a_terminal(make: Make):
     assert "\x1b" not in text
 
 
+def test_rate_limits_that_came_close_and_what_waited_for_them(make: Make):
+    def seen(remaining: int | None, limit: int | None = 60, reset_s: float | None = 8.0):
+        return {"limit": limit, "remaining": remaining, "reset_s": reset_s, "answers": 9}
+
+    limits = {
+        "requests": seen(3),
+        "requests_day": seen(59),
+        "tokens": seen(None),
+        "input_tokens": seen(0, None, None),
+    }
+    text = printed(
+        make(
+            requests__rate_limits=limits,
+            requests__held_back={"count": 4, "total_s": 10.0},
+        )
+    )
+    assert (
+        "rate limits   4 arrivals held back, 2.5 s each on average; requests: 3 of 60 left at the"
+        " least,\n              whole again in 8.0 s; input tokens: 0 left at the least\n"
+    ) in text
+    assert "requests day" not in text
+    assert "rate limits" not in printed(make(requests__rate_limits={"requests": seen(6)}))
+
+
 def test_the_verdict_gives_reasons_the_gravest_first(make: Make):
     def reason(severity: str, message: str) -> dict[str, str]:
         return {"code": "drift", "severity": severity, "message": message, "advice": "Do that."}

@@ -103,6 +103,8 @@ def _told(now: Progress) -> Iterator[str]:
         yield f"ITL p50 {milliseconds(middle)} p99 {milliseconds(tail)}"
     if now.failed:
         yield f"{now.failed:,} failed"
+    if now.held_until_s is not None:
+        yield f"held back until {seconds(now.held_until_s)} by a rate limit"
 
 
 def _errors(errors: Mapping[str, int]) -> str:

@@ -16,6 +16,7 @@ from ..record import Record, RequestError, Status
 from ..request import Operation
 from ..timeline import ErrorKind
 from .cost import CostSum
+from .rate_limits import LimitSum
 from .whereabouts import whereabouts
 
 UNKNOWN = -(1 << 63)
@@ -159,6 +160,7 @@ class Columns:
     )
     lengths: Lengths = field(default_factory=Lengths)
     cost: CostSum = field(default_factory=CostSum)
+    rate_limits: LimitSum = field(default_factory=LimitSum)
     accounts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By which hints, and up to which mark, servers accounted for their time."""
     warmup: int = 0
@@ -172,6 +174,7 @@ class Columns:
     def add(self, record: Record) -> None:
         self.all_events += len(record.events)
         self.cost.add(record)
+        self.rate_limits.add(record)
         if record.warmup:
             self.warmup += 1
         elif record.attempt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,10 +58,11 @@ def _measure_arrivals(load: Load, rows: dict[str, Ints], context: Context) -> No
     load.arrivals = len(rows["start_ns"])
     load.achieved_rate = _rate(rows["start_ns"])
     load.planned_rate = _rate(rows["planned_ns"])
-    free = _found_a_slot(rows, context.concurrency)
+    due_ns = _let_go(rows, context.holds_ns)
+    free = _found_a_slot(due_ns, rows["end_ns"], context.concurrency)
     load.slot_waits = int((~free).sum())
     setup = np.where(rows["setup_ns"] == UNKNOWN, 0, rows["setup_ns"])
-    lag_ns = np.where(free, np.maximum(rows["start_ns"] - rows["planned_ns"] - setup, 0), 0)
+    lag_ns = np.where(free, np.maximum(rows["start_ns"] - due_ns - setup, 0), 0)
     load.tool_lag_ms = lateness(lag_ns[free] / 1e6)
     _weigh_lag(load, rows, lag_ns)
 
@@ -93,13 +95,20 @@ def _rate(times_ns: Ints) -> float | None:
     return (len(times_ns) - 1) * 1e9 / span_ns if span_ns else None
 
 
-def _found_a_slot(rows: dict[str, Ints], slots: int | None) -> npt.NDArray[np.bool_]:
-    """Whether fewer requests than there are slots were wanted or under way at the planned time."""
-    planned, ends = rows["planned_ns"], rows["end_ns"]
+def _let_go(rows: dict[str, Ints], holds_ns: Sequence[tuple[int, int]]) -> Ints:
+    """The planned times, or when the hold ended that stood between one and its start."""
+    due_ns, starts = rows["planned_ns"].copy(), rows["start_ns"]
+    for _, end_ns in holds_ns:
+        due_ns[(due_ns < end_ns) & (starts >= end_ns)] = end_ns
+    return due_ns
+
+
+def _found_a_slot(due_ns: Ints, ends: Ints, slots: int | None) -> npt.NDArray[np.bool_]:
+    """Whether fewer requests than there are slots were wanted or under way when one was due."""
     if slots is None:
-        return np.ones(len(planned), np.bool_)
-    wanted = np.searchsorted(np.sort(planned), planned, side="left")
-    done = np.searchsorted(np.sort(ends[ends != UNKNOWN]), planned, side="right")
+        return np.ones(len(due_ns), np.bool_)
+    wanted = np.searchsorted(np.sort(due_ns), due_ns, side="left")
+    done = np.searchsorted(np.sort(ends[ends != UNKNOWN]), due_ns, side="right")
     found: npt.NDArray[np.bool_] = wanted - done < slots
     return found
 

@@ -34,6 +34,7 @@ Code = Literal[
     "rate_not_reached",
     "unsent_arrivals",
     "slot_waits",
+    "held_back",
     "drift",
     "few_samples",
     "correlated",
@@ -168,6 +169,25 @@ class ErrorExample(Struct, kw_only=True, frozen=True):
     message: str
 
 
+class LimitSeen(Struct, kw_only=True, frozen=True):
+    """One rate limit of the provider when the least of it was left, of all `answers` that told it.
+
+    Null is what the headers leave out; `reset_s` is how long it took then to be whole again.
+    """
+
+    limit: int | None
+    remaining: int | None
+    reset_s: float | None
+    answers: int
+
+
+class HeldBack(Struct, kw_only=True, frozen=True):
+    """Arrivals of an open loop that waited for a rate limit, and how long, all together."""
+
+    count: int = 0
+    total_s: float = 0.0
+
+
 class Requests(Struct, kw_only=True, frozen=True):
     """First attempts of measured requests; `sent` is `ok + failed + cancelled`."""
 
@@ -181,6 +201,8 @@ class Requests(Struct, kw_only=True, frozen=True):
     errors: dict[str, int]
     errors_by_stage: dict[str, int]
     error_examples: list[ErrorExample]
+    rate_limits: dict[str, LimitSeen] = {}
+    held_back: HeldBack = HeldBack()
 
 
 class Retries(Struct, kw_only=True, frozen=True):

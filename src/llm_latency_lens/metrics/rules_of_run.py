@@ -132,8 +132,10 @@ def rate(facts: Facts) -> Iterator[Reason]:
                 " this load was never on the server."
             ),
             advice=(
-                "Raise --max-concurrency if requests waited for a slot; otherwise the server is"
-                " beyond its capacity: read the corrected figures, or lower --rate."
+                "The rate limit allows no more: lower --rate to what it allows."
+                if facts.result.requests.held_back.count
+                else "Raise --max-concurrency if requests waited for a slot; otherwise the server"
+                " is beyond its capacity: read the corrected figures, or lower --rate."
             ),
             metric="throughput.achieved_rate",
             value=share,
@@ -179,6 +181,27 @@ def slot_waits(facts: Facts) -> Iterator[Reason]:
         )
 
 
+def held_back(facts: Facts) -> Iterator[Reason]:
+    requests = facts.result.requests
+    held = requests.held_back
+    if not held.count:
+        return
+    share = held.count / max(1, requests.sent)
+    yield Reason(
+        code="held_back",
+        severity="note",
+        message=(
+            f"{some(held.count, max(held.count, requests.sent), 'arrivals')} were held back by the"
+            f" rate limit, {held.total_s / held.count:.2g} s each: the rate was not the one asked"
+            " for."
+        ),
+        advice="Lower --rate to what the limit allows; the corrected figures hold the waiting.",
+        metric="corrected_ttft_ms",
+        value=share,
+        limit=0.0,
+    )
+
+
 def drift(facts: Facts) -> Iterator[Reason]:
     trend = facts.trend
     if 1.0 / DRIFT < trend < DRIFT:
@@ -211,5 +234,6 @@ RULES: tuple[Rule, ...] = (
     rate,
     unsent,
     slot_waits,
+    held_back,
     drift,
 )

@@ -33,6 +33,7 @@ from .result import (
     Clock,
     ErrorExample,
     Goodput,
+    HeldBack,
     Instrument,
     Metrics,
     Requests,
@@ -216,6 +217,8 @@ def _requests(columns: Columns, context: Context) -> Requests:
             )
             for error, n in examples[:_EXAMPLES]
         ],
+        rate_limits=columns.rate_limits.result(),
+        held_back=HeldBack(count=context.held_back, total_s=context.held_back_s),
     )
 
 

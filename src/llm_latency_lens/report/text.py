@@ -26,6 +26,8 @@ _ROWS = (
 _COLUMNS = ("mean", "p50", "p95", "p99", "max")
 _LEVELS = ("p50", "p90", "p95", "p99", "p999", "max")
 _INDENT = 14
+_SCARCE = 0.1
+"""Of a rate limit, below which it is worth a word."""
 _VERDICT_STYLES = {"valid": "bold green", "doubtful": "bold yellow", "invalid": "bold red"}
 _MARKS = {"note": "•", "doubtful": "▲", "invalid": "✗"}
 
@@ -118,6 +120,8 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     if stale := result.retries.stale_connections:
         yield "reconnected", f"{count(stale, 'request')}: the server had closed the idle connection"
     yield "rate", _rate(result)
+    if limits := "; ".join(_limits(result)):
+        yield "rate limits", limits
     if result.goodput is not UNSET:
         yield "goodput", _goodput(result.goodput)
     yield "tokens", _tokens(result)
@@ -158,6 +162,21 @@ def _rate(result: Result) -> str:
     if work.requests_per_second is None:
         return "unknown"
     return f"{short(work.requests_per_second)} requests a second"
+
+
+def _limits(result: Result) -> Iterator[str]:
+    """Rate limits that came close to being used up, and what waited for them."""
+    held = result.requests.held_back
+    if held.count:
+        waited = seconds(held.total_s / held.count)
+        yield f"{count(held.count, 'arrival')} held back, {waited} each on average"
+    for name, seen in result.requests.rate_limits.items():
+        left = seen.remaining
+        if left is None or (left and left >= _SCARCE * (seen.limit or 0)):
+            continue
+        of = "" if seen.limit is None else f" of {seen.limit:,}"
+        again = "" if seen.reset_s is None else f", whole again in {seconds(seen.reset_s)}"
+        yield f"{name.replace('_', ' ')}: {left:,}{of} left at the least{again}"
 
 
 def _goodput(goodput: Goodput) -> str:
