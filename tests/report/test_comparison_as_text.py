@@ -195,7 +195,8 @@ def test_what_is_not_known_is_a_dash(printed: Callable[..., str]) -> None:
     text = printed(made([candidate("a", 200), unstreamed]))
     row = next(line for line in text.splitlines() if line.startswith("  b "))
     assert row.split() == ["b", "–", "–", "–", "900.0", "–", "–", "–", "0"]
-    assert "openai/model-b, 270 characters, no price known for openai/m\n" in text
+    assert "openai/model-b, 270 characters\n" in text
+    assert "• no price known for openai/m\n" in text
 
 
 def test_a_cached_prompt_is_named(printed: Callable[..., str]) -> None:

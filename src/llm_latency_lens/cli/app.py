@@ -12,6 +12,7 @@ from ..errors import LensError
 from . import (
     benchmark,
     calibrate,
+    compare,
     demo,
     prices,
     profile,
@@ -27,7 +28,19 @@ from .world import World
 
 # The base of what typer raises for a wrong command line; its home differs between versions.
 _Usage: type[Exception] = typer.BadParameter.__bases__[0]
-VERBS = (profile, benchmark, report, sim, demo, calibrate, providers, prices, version, validate)
+VERBS = (
+    profile,
+    benchmark,
+    compare,
+    report,
+    sim,
+    demo,
+    calibrate,
+    providers,
+    prices,
+    version,
+    validate,
+)
 
 
 def build(only: str | None = None) -> typer.Typer:

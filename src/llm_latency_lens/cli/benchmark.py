@@ -13,7 +13,7 @@ from .world import Call, World
 
 if TYPE_CHECKING:
     from ..measured import Benchmark
-    from ..metrics.result import Result
+    from ..metrics.result import Requests, Result
 
 EXAMPLES = """\
 latency-lens benchmark openai/gpt-4o-mini "Say hello" --concurrency 8
@@ -90,6 +90,7 @@ def load_settings(load: Load) -> dict[str, Any]:
         "grace_s": load.grace,
         "objectives": load.objective or None,
         "max_cost": load.max_cost,
+        "respect_rate_limits": load.respect_rate_limits or None,
     }
     return {name: value for name, value in chosen.items() if value is not None}
 
@@ -112,15 +113,15 @@ def ended(result: Result) -> int:
     if result.run.stopped_early:
         raise RunError(f"the run ended early: {result.run.stopped_early}")
     if not result.requests.ok:
-        raise RunError(f"no request succeeded: {causes(result)}")
+        raise RunError(f"no request succeeded: {causes(result.requests)}")
     return 0
 
 
-def causes(result: Result) -> str:
+def causes(requests: Requests) -> str:
     """Why requests failed, the commonest first."""
-    examples = sorted(result.requests.error_examples, key=lambda example: -example.count)
+    examples = sorted(requests.error_examples, key=lambda example: -example.count)
     told = [f"{item.count:,} x {item.kind} ({item.stage}): {item.message}" for item in examples]
-    return "; ".join(told[:3]) or f"{result.requests.sent:,} sent"
+    return "; ".join(told[:3]) or f"{requests.sent:,} sent"
 
 
 VERB = benchmark

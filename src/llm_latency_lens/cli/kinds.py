@@ -48,6 +48,15 @@ def text(metavar: str = "TEXT") -> Kind:
     return Kind(metavar, _text, {"type": "string", "minLength": 1})
 
 
+def texts() -> Kind:
+    """Strings, each of them not empty."""
+
+    def read(value: object) -> tuple[str, ...]:
+        return tuple(map(_text, value if isinstance(value, list | tuple) else [value]))
+
+    return Kind("TEXT", read, {"type": "array", "items": {"type": "string"}}, many=True)
+
+
 def whole(least: int) -> Kind:
     """A whole number of at least `least`."""
 

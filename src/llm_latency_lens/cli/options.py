@@ -236,6 +236,11 @@ class Load:
         "End the run before it costs more, what is under way, warm-up and retries included.",
         shown_default="no limit",
     )
+    respect_rate_limits: bool = setting(
+        switch(),
+        False,
+        "Open loop: wait while the provider's rate limit says so, and say what waited.",
+    )
 
     def __post_init__(self) -> None:
         if self.rate is not None and self.concurrency is not None:
@@ -245,6 +250,8 @@ class Load:
             )
         if self.rate is None and self.max_concurrency is not None:
             raise UsageError("--max-concurrency belongs to --rate: without it give --concurrency")
+        if self.rate is None and self.respect_rate_limits:
+            raise UsageError("--respect-rate-limits belongs to --rate: it holds arrivals back")
         if self.rate is None and self.arrival is not None:
             raise UsageError("--arrival belongs to --rate: without it nothing is sent by the clock")
 
@@ -492,10 +499,16 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "validate": (Checked,),
 }
 
-COMMANDS = ("profile", "benchmark", "report", "sim", *list(_GROUPS)[3:])
+_TRIALS = ("compare",)
+COMMANDS = ("profile", "benchmark", *_TRIALS, "report", "sim", *list(_GROUPS)[3:])
 """The commands, in the order in which help names them."""
 
 
 def groups_of(command: str) -> tuple[type, ...]:
     """The settings of a command, by groups, in the order of its parameters."""
+    if command in _TRIALS:
+        # What they need besides takes time, and only they need it.
+        from .trials import GROUPS
+
+        return GROUPS[command]
     return (Serving, simulated(), Screen) if command == "sim" else _GROUPS[command]

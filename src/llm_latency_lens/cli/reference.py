@@ -91,7 +91,7 @@ def _command(module: Any) -> Iterator[str]:
 
 def _row(item: Setting) -> str:
     flag = f"`{item.flag}`" + (f" / `--no-{item.flag[2:]}`" if item.negative else "")
-    value = f"`{item.kind.metavar}`" if item.kind.metavar else ""
+    value = f"`{item.kind.metavar}`" if item.kind.metavar and not item.words else ""
     # A bracket would be taken for a link.
     words = (text.replace("[", "\\[") for text in (item.help, item.shown_default or ""))
     cells = (flag, value, *words)
@@ -104,7 +104,7 @@ def _keys(commands: Iterable[str]) -> dict[str, Any]:
     for item in (
         item for name in commands for group in groups_of(name) for item in settings_of(group)
     ):
-        if item.name != "config":
+        if item.name != "config" and not item.words:
             for written in (item.name, item.name.replace("_", "-")):
                 found.setdefault(written, {"description": item.help, **item.kind.schema})
     return found

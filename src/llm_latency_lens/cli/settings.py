@@ -35,9 +35,15 @@ class Setting:
     """The metavar under which it can also be given without a flag, by its place."""
     rivals: tuple[str, ...] = ()
     """Settings that exclude this one: of two, the one from the nearer source stands."""
+    words: bool = False
+    """The words of the command line that no flag takes, as many as there are: no flag, no variable
+    and no file can give it."""
 
     @property
     def flag(self) -> str:
+        """How it is given on the command line."""
+        if self.words and self.argument:
+            return self.argument
         return "--" + self.name.replace("_", "-")
 
     @property
@@ -48,6 +54,14 @@ class Setting:
 def setting(kind: Kind, default: Any, text: str, **more: Any) -> Any:
     """A dataclass field that is a setting; `more` are the other fields of `Setting`."""
     return dataclasses.field(default=default, metadata={"kind": kind, "help": text, "more": more})
+
+
+def again(group: type[Any], name: str, **changes: Any) -> Any:
+    """The same setting in another group."""
+    field = next(field for field in dataclasses.fields(group) if field.name == name)
+    known = field.metadata
+    more = {**known["more"], **changes}
+    return setting(known["kind"], field.default, known["help"], **more)
 
 
 def settings_of(group: type) -> list[Setting]:
@@ -120,6 +134,9 @@ def _choose(
     path: str,
 ) -> Choice:
     flag, placed = flags.get(item.name), flags.get(placed_name(item))
+    if item.words:
+        given = flag not in (None, [])
+        return _read(item, flag, "", Source.COMMAND_LINE) if given else _default(item)
     if flag not in (None, []) and placed is not None:
         raise UsageError(f"{item.name} is given twice: as {item.argument} and with {item.flag}")
     if placed is not None:

@@ -36,7 +36,9 @@ def _settings(section: str | None) -> Iterator[Setting]:
     """What a section can hold; a file does not name another."""
     for command in COMMANDS if section is None else (section,):
         for group in groups_of(command):
-            yield from (item for item in settings_of(group) if item.name != "config")
+            yield from (
+                item for item in settings_of(group) if item.name != "config" and not item.words
+            )
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:

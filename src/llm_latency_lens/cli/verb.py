@@ -98,6 +98,11 @@ def _start_logging(chosen: Mapping[str, Choice], world: World) -> None:
 def _parameters(item: Setting) -> list[inspect.Parameter]:
     """The flag of a setting, and its place when it has one."""
     kind = item.kind
+    if item.words:
+        words = typer.Argument(
+            None, metavar=item.argument, help=_plain(item.help), show_default=False
+        )
+        return [_keyword(item.name, list[str] | None, words)]
     annotation: Any = list[str] | None if kind.many else str | None
     names = [item.flag]
     if not kind.metavar:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..experiments.certificate import Certificate
+    from ..experiments.party import Trial
     from ..lens import Lens
     from ..measured import Benchmark
+    from ..metrics.comparison import Comparison
     from ..testing.process import RunningSimulator
 
 
@@ -46,10 +48,16 @@ def _calibrate(**settings: Any) -> Certificate:
     return calibrate(**settings)
 
 
+def _compare(*args: Any, **settings: Any) -> Trial[Comparison]:
+    from ..experiments.compare import compare
+
+    return compare(*args, **settings)
+
+
 @dataclass(slots=True)
 class World:
-    """The outside of a command. The last four are the library's own: `Lens` and `load` of `lens`,
-    `start_simulator` with the simulator's options as texts, and `calibrate`."""
+    """The outside of a command. The last five are the library's own: `Lens` and `load` of `lens`,
+    `start_simulator` with the simulator's options as texts, `calibrate` and `compare`."""
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
@@ -59,6 +67,7 @@ class World:
     load: Callable[..., Benchmark] = _load
     simulator: Callable[..., AbstractContextManager[RunningSimulator]] = _simulator
     calibrate: Callable[..., Certificate] = _calibrate
+    compare: Callable[..., Trial[Comparison]] = _compare
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from . import schema
-from .paired import Method
 from .result import (
     Cost,
     Instrument,
@@ -25,6 +24,7 @@ from .result import (
     Where,
 )
 
+Method = Literal["none", "paired-bootstrap", "paired-bootstrap-autocorrelation"]
 Schema = Literal["latency-lens.comparison/1"]
 SCHEMA: Schema = "latency-lens.comparison/1"
 

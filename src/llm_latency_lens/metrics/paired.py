@@ -18,11 +18,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from .comparison import Method
 from .intervals import FEWEST_CORRELATED, Floats, fewest, of_requests, quantile
 from .result import Interval
 from .special import t_quantile
 
-Method = Literal["none", "paired-bootstrap", "paired-bootstrap-autocorrelation"]
 Statistic = Literal["median", "mean"]
 Seed = int | Sequence[int]
 Ints = npt.NDArray[np.int64]

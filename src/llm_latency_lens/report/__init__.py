@@ -7,11 +7,11 @@ from typing import TextIO
 
 from ..metrics.result import Result
 from .comparison import comparison
-from .json import json
+from .json import document, json
 from .text import text
 from .waterfall import failure, waterfall
 
-__all__ = ["Report", "comparison", "failure", "json", "text", "waterfall"]
+__all__ = ["Report", "comparison", "document", "failure", "json", "text", "waterfall"]
 
 Report = Callable[[Result, TextIO], None]
 """Writes one result; `text` and `json` are two."""

@@ -47,7 +47,8 @@ def comparison(found: Comparison, out: TextIO, *, color: bool = True) -> None:
     page.line()
     for pair in _worth_saying(found):
         page.paragraph(("•", "bold"), pair.sentence, indent=2, style="bold")
-    for note in found.notes:
+    costs = dict.fromkeys(filter(None, (one.cost.note for one in found.candidates)))
+    for note in [*found.notes, *costs]:
         page.paragraph(("•", "dim"), note, indent=2, style="dim")
     _doubts(page, found)
 
@@ -74,7 +75,8 @@ def _table(page: Page, found: Comparison) -> None:
         values = (column.value(candidate).rjust(_WIDTH) for column in columns)
         page.line((name, "bold cyan"), ("".join(values), "bold"))
         sure = "".join(column.sure(candidate).rjust(_WIDTH) for column in columns)
-        page.line((" " * _LABEL + sure, "dim"))
+        if sure.strip():
+            page.line((" " * _LABEL + sure, "dim"))
 
 
 def _fitting(many: int) -> list[_Column]:
@@ -143,8 +145,6 @@ def _said(candidate: Candidate) -> str:
     parts.append(f"{short(candidate.characters.total / requests.ok)} characters")
     if each := candidate.characters.tokens_per_character:
         parts.append(f"{short(1 / each)} characters a token")
-    if candidate.cost.note:
-        parts.append(candidate.cost.note)
     return ", ".join(parts)
 
 

@@ -11,4 +11,9 @@ from ..metrics.result import Result, encode
 
 def json(result: Result, out: TextIO) -> None:
     """Write the result as one indented JSON document that ends with a line feed."""
-    out.write(msgspec.json.format(encode(result), indent=2).decode() + "\n")
+    document(encode(result), out)
+
+
+def document(data: bytes, out: TextIO) -> None:
+    """Write one JSON document, indented, and a line feed."""
+    out.write(msgspec.json.format(data, indent=2).decode() + "\n")
