@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from ..request import Prompt
 
 EXAMPLES = """\
-latency-lens compare openai/gpt-4o-mini groq/llama-3.1-8b-instant "Say hello"
-latency-lens compare openai/gpt-4o gemini/gemini-2.5-flash --prompt-file p.jsonl
-latency-lens compare a=vllm/m@http://h1:8000/v1 b=vllm/m@http://h2:8000/v1 "Hi"
+latency-lens compare openai/gpt-4o-mini groq/llama-3.1-8b-instant "Hi"
+latency-lens compare openai/gpt-4o groq/qwen3-32b --prompt-file p.jsonl
+latency-lens compare a=vllm/m@http://h1/v1 b=vllm/m@http://h2/v1 "Hi"
 latency-lens compare --config candidates.toml --output comparison.json"""
-
 
 
 def compare(
