@@ -110,3 +110,19 @@ def test_limits_of_an_answer_that_went_well() -> None:
     assert record.rate_limits == (RateLimit("requests", 60, 0, 1.0),)
     assert record.headers["x-trial-endpoint-call-remaining"] == "7"
     assert answered(body, 200).rate_limits == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"error": {"message": "Rate limit exceeded: free-models-per-min."}}, "rate_limit"),
+        ({"error": {"message": "Rate limit exceeded: free-models-per-day. Add 10"}}, "quota"),
+        ({"error": {"message": "no", "metadata": {"limit_source": "free_tier_daily"}}}, "quota"),
+        ({"error": {"message": "no", "metadata": {"limit_source": "shared_pool"}}}, "rate_limit"),
+        ({"message": "high traffic", "param": "queue", "code": "queue_exceeded"}, "overloaded"),
+        ({"message": "Tokens per day limit", "code": "token_quota_exceeded"}, "rate_limit"),
+        ({"object": "error", "type": "rate_limited", "code": "1300"}, "rate_limit"),
+    ],
+)
+def test_what_else_comes_as_429(body: Any, kind: str) -> None:
+    assert refused(body).kind == kind

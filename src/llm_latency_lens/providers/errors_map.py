@@ -46,6 +46,7 @@ _SURE: dict[str, ErrorKind] = {
     "slow_down": ErrorKind.OVERLOADED,
     "overloaded": ErrorKind.OVERLOADED,
     "overloaded_error": ErrorKind.OVERLOADED,
+    "queue_exceeded": ErrorKind.OVERLOADED,  # Cerebras, under 429: its queue, not one's quota
     # Anthropic's; the spend limits share the type rate_limit_error and the status 429.
     "billing_error": ErrorKind.QUOTA,
     "contract_spend_limit_reached": ErrorKind.QUOTA,
@@ -79,6 +80,8 @@ _LIKELY: dict[str, ErrorKind] = {
     "permission_error": ErrorKind.AUTH,
     "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
     "rate_limit_error": ErrorKind.RATE_LIMIT,
+    "rate_limited": ErrorKind.RATE_LIMIT,
+    "too_many_requests_error": ErrorKind.RATE_LIMIT,
     "unavailable_error": ErrorKind.OVERLOADED,
     "service_unavailable_error": ErrorKind.OVERLOADED,
     "invalid_request_error": ErrorKind.BAD_REQUEST,
@@ -234,7 +237,7 @@ def complaint_of(document: Any) -> Complaint:
         _word(kind) or _word(its.reason),
         number if status is None else status,
         _delay(error, document) if its.retry_after_s is None else its.retry_after_s,
-        its.spent,
+        its.spent or _of_a_day(error, more),
         _passed_on(more),
     )
 
@@ -246,6 +249,14 @@ def _delay(*objects: dict[str, Any]) -> float | None:
         if isinstance(wait, int | float) and not isinstance(wait, bool) and 0 <= wait < _LONGEST_S:
             return float(wait)
     return None
+
+
+def _of_a_day(error: dict[str, Any], more: Any) -> bool:
+    """OpenRouter's limit of free requests a day, which has the status 429, too."""
+    source = more.get("limit_source") if isinstance(more, dict) else None
+    if isinstance(source, str):
+        return source.endswith("_daily")
+    return "free-models-per-day" in str(error.get("message"))
 
 
 def _passed_on(more: Any) -> tuple[tuple[str, str], ...]:
