@@ -11,6 +11,7 @@ from . import (
     ollama_wire,
     openai_wire,
     responses_wire,
+    vertex_wire,
 )
 from .wire import Asked, Wire
 
@@ -22,6 +23,7 @@ WIRES: tuple[Wire, ...] = (
     *cohere_wire.WIRES,
     *ollama_wire.WIRES,
     *gemini_wire.WIRES,
+    *vertex_wire.WIRES,
     *embeddings_wire.WIRES,
 )
 
