@@ -30,6 +30,7 @@ EVERY_OPTION = {
     "burst": "all",
     "role": "early",
     "faults": "429=2s:0.05,reset@10:#3",
+    "limits": "requests:60/60s,tokens:9000/500ms",
     "model": "other",
     "seed": "42",
 }

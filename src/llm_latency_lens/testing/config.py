@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..clock import MS_NS
 from ..errors import UsageError
 from .faults import Fault, parse_faults
+from .limits import Limit, parse_limits
 from .values import (
     COUNT,
     TIME,
@@ -89,6 +90,7 @@ class SimConfig:
     burst: int | None = 1
     role: str = "first"
     faults: tuple[Fault, ...] = ()
+    limits: tuple[Limit, ...] = ()
     model: str = "sim"
     seed: int = 0
 
@@ -166,8 +168,8 @@ def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: None if text == "none" else parse(text)
 
 
-def _join(faults: tuple[Fault, ...]) -> str:
-    return ",".join(map(str, faults))
+def _join(parts: tuple[object, ...]) -> str:
+    return ",".join(map(str, parts))
 
 
 def _times(text: str) -> Dist:
@@ -242,6 +244,12 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "faults": Option(
         "faults", parse_faults, _join, "KIND[@EVENT][=VALUE]:WHEN, joined by commas: 429=2s:5%"
+    ),
+    "limits": Option(
+        "limits",
+        parse_limits,
+        _join,
+        "rate limits, told in headers; above them it is a 429: requests:60/60s,tokens:9000/60s",
     ),
     "model": Option("model", str, str, "name of the model that is served"),
     "seed": Option("seed", _whole, str, "of everything random"),

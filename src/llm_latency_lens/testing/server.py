@@ -21,11 +21,12 @@ from . import openai_wire
 from .config import SimConfig
 from .connection import Connection, Incoming
 from .faults import FaultKind
+from .limits import Limiter
 from .metronome import Metronome, Stream
 from .plan import Plan
 from .script import Script
 from .sendlog import SendLog, Sent, expand
-from .wire import Ask, Asked, Wire, answer, one_send, planned, refuse
+from .wire import Ask, Asked, Wire, answer, one_send, planned, refuse, telling
 from .wires import wire_of
 
 if sys.platform != "win32":
@@ -74,6 +75,7 @@ class Simulator:
         self._connections: set[Connection] = set()
         self._calls: dict[Connection, Call] = {}
         self._waiting: deque[Connection] = deque()
+        self._limiter = Limiter(config.limits) if config.limits else None
         self._arrived = 0
         self._active = 0
 
@@ -139,6 +141,8 @@ class Simulator:
         sent = Sent(client_id, self._arrived, request.real_ns)
         self._arrived += 1
         self._calls[connection] = call = Call(wire, ask, plan, sent, request.at_ns)
+        if self._limiter and not self._admit(connection, call, self._limiter):
+            return
         if plan.fault is not None:
             sent.fault = str(plan.fault)
             if plan.fault.kind is FaultKind.STATUS:
@@ -148,6 +152,16 @@ class Simulator:
             self._waiting.append(connection)
         else:
             self._serve(connection, call, request.at_ns)
+
+    def _admit(self, connection: Connection, call: Call, limiter: Limiter) -> bool:
+        """Whether the rate limits let a call in; otherwise it is refused."""
+        ask = call.ask
+        fields, wait_ns = limiter.take(call.at_ns, ask.prompt_tokens + call.plan.output_tokens)
+        call.wire = telling(call.wire, fields)
+        if wait_ns is not None:
+            refusal = refuse(call.wire, 429, delay_ns=wait_ns, keep_alive=ask.keep_alive)
+            self._respond(connection, call, refusal, call.at_ns)
+        return wait_ns is None
 
     def _serve(self, connection: Connection, call: Call, at_ns: int) -> None:
         """Give a call a slot, and let it answer from then on."""
@@ -159,7 +173,9 @@ class Simulator:
         self._play(connection, call, at_ns)
 
     def _play(self, connection: Connection, call: Call, at_ns: int) -> None:
-        script = answer(call.wire, self._config, call.plan, call.ask)
+        self._respond(connection, call, answer(call.wire, self._config, call.plan, call.ask), at_ns)
+
+    def _respond(self, connection: Connection, call: Call, script: Script, at_ns: int) -> None:
         call.sent.status = script.status
         call.stream = connection.respond(script, at_ns)
 

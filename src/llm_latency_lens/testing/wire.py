@@ -8,7 +8,7 @@ is sent, what the send log says of it, HTTP's chunks, and every fault. `wires.WI
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..clock import MS_NS
@@ -144,6 +144,15 @@ class Wire:
     """Header fields of an HTTP error by its status."""
     headers: Callable[[Plan, Ask], Fields] = _no_fields
     """Header fields of an answer."""
+
+
+def telling(wire: Wire, fields: Fields) -> Wire:
+    """The same format with these fields in the header of each answer, refusals included."""
+    return replace(
+        wire,
+        headers=lambda plan, ask: [*wire.headers(plan, ask), *fields],
+        refusal_headers=lambda status: [*wire.refusal_headers(status), *fields],
+    )
 
 
 def planned(config: SimConfig, index: int, ask: Ask) -> Plan:
