@@ -63,23 +63,30 @@ def test_every_way_is_checked_before_anything_is_sent() -> None:
         ways.check()
 
 
-def _waiting(stand: Stand, pauses_ms: list[int]) -> list[Request]:
-    """Ask for these pauses in turn; gives the requests before which they were asked for."""
-    asked: list[Request] = []
+def _waiting(stand: Stand, pauses_ms: list[int]) -> None:
+    """Ask for these pauses in turn."""
     left: Iterator[int] = iter(pauses_ms)
-
-    def pause_ns(request: Request) -> int:
-        asked.append(request)
-        return next(left) * MS_NS
-
-    stand.run(requests=len(pauses_ms), pause_ns=pause_ns)
-    return asked
+    stand.run(requests=len(pauses_ms), pause_ns=lambda: next(left) * MS_NS)
+    assert next(left, None) is None
 
 
 def test_a_pause_begins_when_the_request_before_it_has_ended() -> None:
     stand = Stand()  # each answer takes 120 ms
-    assert _waiting(stand, [0, 1000, 0, 30]) == [REQUEST] * 4
+    _waiting(stand, [0, 1000, 0, 30])
     assert stand.starts_ms() == [0, 1120, 1240, 1390]
+
+
+def test_a_request_is_taken_when_its_pause_is_over() -> None:
+    """A token or a signature that it is given must still be good when it is sent."""
+    stand = Stand()
+    taken_ms: list[int] = []
+
+    def workload(_: Record | None) -> Request:
+        taken_ms.append(stand.clock.monotonic_ns() // MS_NS)
+        return REQUEST
+
+    stand.run(requests=2, pause_ns=lambda: 1000 * MS_NS, workload=workload)
+    assert taken_ms == [1000, 2120]
 
 
 def test_an_interrupt_ends_a_pause_and_nothing_is_sent_behind_it() -> None:

@@ -151,17 +151,22 @@ class Engine:
     async def _slot(self, left: Iterator[int], *, warmup: bool) -> None:
         """One of the requests under way: sends the next as soon as the last has ended."""
         while not (self._stopping.is_set() or (self._past_deadline() and not warmup)):
-            request = None if next(left, None) is None else self._plan.workload(None)
-            if request is None or not await self._paused(request) or not self._affords(request):
+            if next(left, None) is None or not await self._paused():
+                return
+            request = self._plan.workload(None)
+            if request is None or not self._affords(request):
                 return
             await self._one(request, planned_ns=None, warmup=warmup)
 
-    async def _paused(self, request: Request) -> bool:
-        """Wait as the plan wants it before this request; False when told to stop meanwhile."""
+    async def _paused(self) -> bool:
+        """Wait as the plan wants it before the next request; False when told to stop meanwhile.
+
+        The request is taken behind the pause: a signature does not keep for ever.
+        """
         pause_ns = self._plan.pause_ns
         if pause_ns is None:
             return True
-        return await self._sleep_until(self._clock.monotonic_ns() + pause_ns(request))
+        return await self._sleep_until(self._clock.monotonic_ns() + pause_ns())
 
     async def _open_loop(self) -> None:
         """Every arrival keeps its planned time; a late one is sent late, none is left out."""

@@ -60,8 +60,8 @@ class Plan:
     first_token_s: float | None = None
     offered_rate: float | None = None
     first_index: int = 0
-    pause_ns: Callable[[Request], int] | None = None
-    """Closed loop: how long to wait before this request; asked when the one before it has ended."""
+    pause_ns: Callable[[], int] | None = None
+    """Closed loop: how long to wait before the next request; asked when the last has ended."""
     budget: Budget | None = None
     """Ends the run before it costs too much."""
     respect_rate_limits: bool = False
