@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import astuple
+
 from ..errors import UsageError
 from ..record import EventKind, Record
 from ..request import Message, Prompt, Target
@@ -25,6 +27,7 @@ from .texts import one_line
 
 _SYSTEM = frozenset(("system", "developer"))
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+_COUNTS = Counts.__struct_fields__
 _TIER_HEADER = "x-gemini-service-tier"
 
 _FILTERED = (
@@ -233,9 +236,10 @@ class _Generated:
 
     def _count(self, new: Counts) -> None:
         """Counts grow from chunk to chunk; what a later one leaves out stays as it was."""
-        for name in Counts.__struct_fields__:
-            if (value := getattr(new, name)) is not None:
-                setattr(self.counts, name, value)
+        counts = self.counts
+        for name, value in zip(_COUNTS, astuple(new), strict=True):
+            if value is not None:
+                setattr(counts, name, value)
 
     def settle(self, record: Record, timeline: Timeline) -> Record:
         fill_usage(self.answer, self.counts)
