@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from array import array
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,17 @@ def test_a_bare_object_stands_on_a_line_of_its_own() -> None:
     assert bare_object(b'data: {"a":1}\r\n\r\n[{"b":2}]') == b'{"b":2}'
     assert bare_object(b'data: {"a":1}\n\n{"b"') is None
     assert bare_object(b'data: {"a":1}\n\n') is None
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\n", b"\n[", b"[", b'"', b"{", b'{"', b"{}", b"\\", b"},{", b" "]
+)
+def test_a_flood_of_anything_is_read_in_little_time(noise: bytes) -> None:
+    for begin in (b"data: {}\n\n", b"["):
+        body = begin + noise * (200_000 // len(noise))
+        started = time.process_time()
+        assert answered(body).status is Status.FAILED
+        assert time.process_time() - started < 5
 
 
 def test_bare_objects_that_are_no_errors_change_nothing() -> None:

@@ -18,7 +18,7 @@ from .sse import BOM, Event
 
 _BRACE = re.compile(rb'[^"{}]*+(?:"(?:[^"\\]|\\.)*+"[^"{}]*+)*+([{}])', re.DOTALL)
 _BETWEEN = re.compile(rb"[\s,]*+")
-_BARE = re.compile(rb"(?:\A|[\r\n])[ \t]*+\[?\s*+(\{)")
+_BARE = re.compile(rb"[\r\n][ \t]*+(?:\[\s*+)?+(\{)")
 _parse = json.JSONDecoder(strict=False).raw_decode
 
 
@@ -43,7 +43,7 @@ def elements(body: bytes, ends: array[int]) -> Iterator[Event]:
 
 
 def bare_object(body: bytes) -> bytes | None:
-    """The first whole JSON object that begins on a line of its own; None where none does."""
+    """The first whole JSON object that begins on a later line; None where none does."""
     if (found := _BARE.search(body)) is None:
         return None
     begin = found.start(1)
