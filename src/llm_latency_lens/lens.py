@@ -24,9 +24,12 @@ from .engine.load import Load, make_plan
 from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
 from .errors import UsageError
+from .experiments.coldstart import PROMPT as COLDSTART_PROMPT
+from .experiments.coldstart import Cooling, OnStanding, coldstart
 from .experiments.party import (
     Keeping,
     Party,
+    Trial,
     described,
     every,
     finish,
@@ -34,6 +37,7 @@ from .experiments.party import (
     several,
 )
 from .measured import Benchmark, Profile
+from .metrics.coldstart import Coldstart
 from .metrics.context import Context
 from .pricing import Estimate, Pricer, Prices
 from .record import EventKind, Record
@@ -214,6 +218,24 @@ class Lens:
         if price is None:
             return None
         return estimate(price, several(prompts), load, self._config(), self._tokenizer)
+
+    # -- experiments --------------------------------------------------------------------------
+
+    def coldstart(
+        self,
+        prompt: str | Prompt = COLDSTART_PROMPT,
+        *,
+        name: str = "",
+        on_standing: OnStanding | None = None,
+        **cooling: Unpack[Cooling],
+    ) -> Trial[Coldstart]:
+        """Look for cold starts of the connection, the model and the prompt cache: see `Cooling`.
+
+        It idles for `repeat` times the sum of the gaps, half an hour by default. `on_standing` is
+        told four times a second how the run stands. Ctrl-C ends it early; what was measured is
+        returned all the same.
+        """
+        return coldstart(self, prompt, name=name, on_standing=on_standing, **cooling)
 
     # -- what both need -----------------------------------------------------------------------
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llm_latency_lens.metrics import comparison, lines, result
+from llm_latency_lens.metrics import coldstart, comparison, lines, result
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 
 WRITTEN = {
+    "coldstart": coldstart.json_schema(),
     "comparison": comparison.json_schema(),
     "record": lines.json_schema(),
     "result": result.json_schema(),

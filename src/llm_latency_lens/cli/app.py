@@ -12,6 +12,7 @@ from ..errors import LensError
 from . import (
     benchmark,
     calibrate,
+    coldstart,
     compare,
     demo,
     prices,
@@ -32,6 +33,7 @@ VERBS = (
     profile,
     benchmark,
     compare,
+    coldstart,
     report,
     sim,
     demo,

@@ -126,6 +126,20 @@ def span(*, endless: bool = False, zero: bool = False) -> Kind:
     return Kind("DURATION", read, {"type": ["number", "string"]})
 
 
+def spans() -> Kind:
+    """Lengths of time of 0 or more, in seconds: a list, or joined by commas."""
+    one = span(zero=True)
+
+    def read(value: object) -> tuple[float, ...]:
+        parts = value if isinstance(value, list) else str(value).split(",")
+        if not parts:
+            raise UnfitError("must not be empty")
+        return tuple(one.read(part.strip() if isinstance(part, str) else part) for part in parts)
+
+    schema = {"type": ["array", "number", "string"], "items": one.schema}
+    return Kind("DURATION,DURATION", read, schema)
+
+
 def switch() -> Kind:
     """Yes or no."""
 

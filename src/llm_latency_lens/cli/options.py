@@ -499,7 +499,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "validate": (Checked,),
 }
 
-_TRIALS = ("compare",)
+_TRIALS = ("compare", "coldstart")
 COMMANDS = ("profile", "benchmark", *_TRIALS, "report", "sim", *list(_GROUPS)[3:])
 """The commands, in the order in which help names them."""
 

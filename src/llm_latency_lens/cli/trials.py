@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .candidates import Wanted, candidates
-from .kinds import dollars, texts, whole
+from .kinds import dollars, spans, texts, whole
 from .options import Keeping, Outputs, Paying, Screen, Target, Way
 from .settings import again, setting, settings_of
 
@@ -73,6 +73,30 @@ class Turns:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Cooling:
+    """How to look for cold starts."""
+
+    idle: tuple[float, ...] = setting(
+        spans(),
+        (0.0, 30.0, 300.0),
+        "Gaps to idle for before a request, joined by commas.",
+        shown_default="0,30s,5m",
+    )
+    repeat: int = setting(
+        whole(1), 6, "Requests of each kind; each idles through all gaps.", shown_default="6"
+    )
+    prefix_words: int = setting(
+        whole(0),
+        4500,
+        "Words before a prompt that is to be cached, about as many tokens; 0 leaves the cache out.",
+        shown_default="4500",
+    )
+    seed: int = again(Turns, "seed")
+    max_cost: Decimal | None = again(Turns, "max_cost")
+
+
 GROUPS: dict[str, tuple[type, ...]] = {
     "compare": (Contest, Common, Turns, Way, Paying, Keeping, Outputs, Screen),
+    "coldstart": (Target, Cooling, Way, Paying, Keeping, Outputs, Screen),
 }

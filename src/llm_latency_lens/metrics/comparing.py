@@ -148,10 +148,10 @@ def _pair(a: tuple[str, _Arm], b: tuple[str, _Arm], *, alpha: float, seed: tuple
         of_a, of_b = _paired(a[1], b[1], figure)
         if len(of_a):
             gap = compare(of_a, of_b, statistic, alpha, (*seed, number))
-            found[field_name] = _difference(gap)
+            found[field_name] = difference_of(gap)
     if pools := _pools(a[1], b[1]):
         gap = compare_pooled(*pools, 0.99, alpha, (*seed, len(_COMPARED)))
-        found["itl_ms_p99"] = _difference(gap)
+        found["itl_ms_p99"] = difference_of(gap)
     differences = Differences(**found)
     return Pair(a=a[0], b=b[0], differences=differences, sentence=sentence(a[0], b[0], differences))
 
@@ -177,7 +177,8 @@ def _pooled(arm: _Arm, blocks: Sequence[int]) -> Pooled:
     return Pooled(np.concatenate(gaps) / 1e6, np.array(list(map(len, gaps)), dtype=np.int64))
 
 
-def _difference(gap: Gap) -> Difference:
+def difference_of(gap: Gap) -> Difference:
+    """As it is written."""
     return Difference(
         pairs=gap.pairs,
         a=gap.a,

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TextIO
 
 from ..metrics.result import Result
+from .coldstart import coldstart
 from .comparison import comparison
 from .json import document, json
 from .text import text
 from .waterfall import failure, waterfall
 
-__all__ = ["Report", "comparison", "document", "failure", "json", "text", "waterfall"]
+__all__ = ["Report", "coldstart", "comparison", "document", "failure", "json", "text", "waterfall"]
 
 Report = Callable[[Result, TextIO], None]
 """Writes one result; `text` and `json` are two."""
