@@ -109,6 +109,8 @@ def test_for_real(shell: Shell, simulator: str, tmp_path: Path) -> None:
     written = json.loads(file.read_text())
     assert written["schema"] == "latency-lens.coldstart/1"
     assert written["design"]["idle_s"] == [0, 0.01]
+    again = shell("report", str(tmp_path / "run"), "--output", "-")
+    assert (again.code, json.loads(again.out)) == (0, written)
     records = [json.loads(line) for line in lines.read_text().splitlines()]
     assert {record["arm"] for record in records} == {
         *("prime", "warm", "cold", "idle 0.01s", "unique", "repeated")

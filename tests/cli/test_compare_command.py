@@ -169,6 +169,9 @@ def test_two_names_for_one_server_cannot_be_told_apart(
     assert written["config"]["arms"] == {"a": {}, "b": {}}
     (pair,) = written["pairs"]
     assert pair["differences"]["ttft_ms_p50"]["pairs"] == 8
+    again = shell("report", str(tmp_path / "run"))
+    assert again.code == 0
+    assert again.out == said.out.removesuffix(f"\n\nRun kept in {tmp_path / 'run'}\n") + "\n"
     records = [json.loads(line) for line in lines.read_text().splitlines()]
     assert len(records) == 18
     assert {record["arm"] for record in records} == {"a", "b"}

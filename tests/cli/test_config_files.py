@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from llm_latency_lens.cli.commands import COMMANDS
 from llm_latency_lens.cli.config import Entry, applying, expand, read_entries
-from llm_latency_lens.cli.options import COMMANDS
 from llm_latency_lens.cli.validation import mistakes
 from llm_latency_lens.errors import ConfigError, UsageError
 

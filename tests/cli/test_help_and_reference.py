@@ -11,7 +11,8 @@ from command_shell import Shell
 
 from llm_latency_lens.cli import reference
 from llm_latency_lens.cli.app import VERBS
-from llm_latency_lens.cli.options import COMMANDS, DEFAULT_REQUESTS, groups_of
+from llm_latency_lens.cli.commands import COMMANDS, groups_of
+from llm_latency_lens.cli.options import DEFAULT_REQUESTS
 from llm_latency_lens.cli.settings import settings_of
 from llm_latency_lens.engine import load
 

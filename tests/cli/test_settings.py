@@ -1,7 +1,8 @@
 import pytest
 
+from llm_latency_lens.cli.commands import COMMANDS, groups_of
 from llm_latency_lens.cli.config import Entry
-from llm_latency_lens.cli.options import COMMANDS, Load, Target, Way, groups_of
+from llm_latency_lens.cli.options import Load, Target, Way
 from llm_latency_lens.cli.settings import Source, build, choose, placed_name, settings_of
 from llm_latency_lens.errors import ConfigError, UsageError
 

@@ -14,8 +14,8 @@ import typer
 from doc_examples import ROOT, Block, Place, blocks, invocations, pages, shorter
 
 from llm_latency_lens.cli.app import build, run
+from llm_latency_lens.cli.commands import COMMANDS
 from llm_latency_lens.cli.config import read_entries
-from llm_latency_lens.cli.options import COMMANDS
 from llm_latency_lens.cli.validation import mistakes
 from llm_latency_lens.cli.world import World
 from llm_latency_lens.errors import RunError

@@ -23,7 +23,7 @@ from . import (
     validate,
     version,
 )
-from .options import COMMANDS
+from .commands import COMMANDS
 from .verb import add
 from .world import World
 

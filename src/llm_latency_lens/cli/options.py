@@ -1,14 +1,13 @@
 # ruff: noqa: RUF009  (`setting` makes a dataclass field, which ruff cannot see)
-"""Every setting of every command, once. Flags, variables, keys of the configuration file, their
+"""The settings of commands, once. Flags, variables, keys of the configuration file, their
 checks and their reference pages are made from the fields below; the first line of a docstring is
 the heading under which `--help` shows them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from ..errors import UsageError
@@ -19,7 +18,6 @@ from .kinds import (
     json_object,
     number,
     objectives,
-    parsed,
     span,
     switch,
     text,
@@ -466,49 +464,3 @@ class Checked:
     """What to check."""
 
     file: str | None = setting(text("FILE"), None, "A configuration file.", argument="FILE")
-
-
-@lru_cache
-def simulated() -> type:
-    """How the simulator answers: its own options, as it lists them itself."""
-    # Only `sim` needs them, and what they import takes time.
-    from ..testing.config import OPTIONS, SimConfig
-
-    usual = SimConfig()
-    fields = []
-    for name, option in OPTIONS.items():
-        value = getattr(usual, option.field)
-        default = "none" if value is None else option.format(value)
-        words = f"{option.help[:1].upper()}{option.help[1:]}."
-        field = setting(parsed(option.parse), None, words, shown_default=default or "none")
-        fields.append((name, str | None, field))
-    group = make_dataclass("Simulated", fields, frozen=True, slots=True)
-    group.__doc__ = "How it answers."
-    return group
-
-
-_GROUPS: dict[str, tuple[type, ...]] = {
-    "profile": (Target, Watching, Way, Paying, Keeping, Outputs, Screen),
-    "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Screen),
-    "report": (Which, Repaying, Outputs, Screen),
-    "demo": (Keeping, Outputs, Screen),
-    "calibrate": (Levels, Saved, Screen),
-    "providers": (Asked, Shape),
-    "prices": (Listing, Shape),
-    "version": (Shape,),
-    "validate": (Checked,),
-}
-
-_TRIALS = ("compare", "coldstart")
-COMMANDS = ("profile", "benchmark", *_TRIALS, "report", "sim", *list(_GROUPS)[3:])
-"""The commands, in the order in which help names them."""
-
-
-def groups_of(command: str) -> tuple[type, ...]:
-    """The settings of a command, by groups, in the order of its parameters."""
-    if command in _TRIALS:
-        # What they need besides takes time, and only they need it.
-        from .trials import GROUPS
-
-        return GROUPS[command]
-    return (Serving, simulated(), Screen) if command == "sim" else _GROUPS[command]

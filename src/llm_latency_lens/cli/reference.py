@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .app import VERBS
-from .options import COMMANDS, groups_of
+from .commands import COMMANDS, groups_of
 from .settings import Setting, settings_of
 
 _HEAD = """\

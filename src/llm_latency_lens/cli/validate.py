@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..errors import UsageError
+from .commands import COMMANDS
 from .config import read_entries
-from .options import COMMANDS, Checked
+from .options import Checked
 from .validation import mistakes
 from .world import Call
 

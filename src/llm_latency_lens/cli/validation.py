@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from ..errors import ConfigError, UsageError
+from .commands import COMMANDS, groups_of
 from .config import Entry, applying, expand
 from .kinds import UnfitError
-from .options import COMMANDS, groups_of
 from .settings import ENV_PREFIX, Setting, build, choose, settings_of
 
 _OTHERS = ("LATENCY_LENS_HOME",)

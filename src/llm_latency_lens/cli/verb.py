@@ -1,6 +1,6 @@
 """From a function over groups of settings to a command.
 
-A verb is a function of the `Call` and, by keyword, of the groups that `options.groups_of` gives it
+A verb is a function of the `Call` and, by keyword, of the groups that `commands.groups_of` gives it
 in the same order. Its flags are made from their fields; it is called with the groups filled in, and
 returns the exit code.
 """
@@ -17,8 +17,8 @@ from typing import Any
 import typer
 
 from ..errors import ConfigError
+from .commands import COMMANDS, groups_of
 from .config import applying, expand, read_entries
-from .options import COMMANDS, groups_of
 from .settings import Choice, Setting, build, choose, placed_name, settings_of
 from .validation import mistakes, unknown_variables
 from .world import Call, World
