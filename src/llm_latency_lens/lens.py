@@ -46,7 +46,7 @@ from .store import runs
 from .store.prices import keep_prices, open_book, pricer_of
 from .store.runs import Raw
 from .store.understand import CountTokens, records, summarise
-from .targets import Aim, Place, address_of, find_key, locate, opened
+from .targets import Aim, Place, locate, opened
 from .transport import Network, Timeouts, Tls
 
 OnText = Callable[[EventKind, str], None]
@@ -93,18 +93,16 @@ class Lens:
         prices: Prices | None = None,
         batch_prices: bool = False,
     ) -> None:
-        self._provider = providers.get(provider)
         if not model:
             raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
-        wanted = Operation(operation)
+        if raw == "redacted" and tokenizer:
+            raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
+        self._provider, wanted = providers.get(provider), Operation(operation)
         self._provider.dialect(wanted)
-        place = Place(base_url, region, project, api_version)
-        address = address_of(self._provider, place, os.environ)
         target = Target(
             provider=provider,
             model=model,
-            base_url=address,
-            api_key=find_key(self._provider, api_key, address, os.environ),
+            base_url="",
             max_tokens=max_tokens,
             temperature=temperature,
             stream=stream and wanted is Operation.CHAT,
@@ -112,9 +110,9 @@ class Lens:
             extra_body=extra_body or {},
             operation=wanted,
         )
-        self._target = locate(self._provider, target, place, os.environ)
-        self._anonymous = api_key == "none"
-        self._aws_profile = aws_profile
+        place = Place(base_url, region, project, api_version)
+        self._target = locate(self._provider, target, place, os.environ, api_key=api_key)
+        self._anonymous, self._aws_profile = api_key == "none", aws_profile
         self._network = Network(
             timeouts=timeouts or Timeouts(),
             tls=tls or Tls(),
@@ -127,8 +125,6 @@ class Lens:
         self._keep_text = keep_text
         self._prices, self._batch_prices = prices, batch_prices
         self._book = open_book(prices)
-        if raw == "redacted" and tokenizer:
-            raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
 
     def __repr__(self) -> str:
         target = self._target

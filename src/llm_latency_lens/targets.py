@@ -74,11 +74,23 @@ def address_of(provider: Provider, place: Place, environ: Mapping[str, str]) -> 
     return (place.base_url or _whole(named, provider) or provider.base_url).rstrip("/")
 
 
-def locate(provider: Provider, target: Target, place: Place, environ: Mapping[str, str]) -> Target:
-    """The target with its address, and with what the clouds put into theirs."""
+def locate(
+    provider: Provider,
+    target: Target,
+    place: Place,
+    environ: Mapping[str, str],
+    *,
+    api_key: str | None = None,
+) -> Target:
+    """The target with its address and its key, and with what the clouds put into addresses.
+
+    Raises UsageError where the provider needs a key and none is found.
+    """
+    base_url = address_of(provider, place, environ)
     return replace(
         target,
-        base_url=address_of(provider, place, environ),
+        base_url=base_url,
+        api_key=find_key(provider, api_key, base_url, environ),
         region=place.region or _first_set(provider.region_env, environ) or provider.region,
         project=place.project or _first_set(provider.project_env, environ),
         api_version=place.api_version or _first_set(provider.api_version_env, environ),
@@ -180,6 +192,9 @@ def _whole(named: str | None, provider: Provider) -> str | None:
     """An address of the environment as a URL: some programs name the host and port alone."""
     if not named or "://" in named:
         return named
-    usual = urlsplit(provider.base_url)
-    host = named if urlsplit(f"//{named}").port or not usual.port else f"{named}:{usual.port}"
-    return f"{usual.scheme}://{host}"
+    usual, parts = urlsplit(provider.base_url), urlsplit(f"//{named}")
+    host, _, port = parts.netloc.rpartition(":")
+    if not port.isdecimal():
+        host, port = parts.netloc, str(usual.port or "")
+    host = host or usual.hostname or ""
+    return f"{usual.scheme}://{host}{f':{port}' if port else ''}{parts.path}"

@@ -57,6 +57,9 @@ def test_the_given_address_comes_before_the_environments_and_the_providers_own(
         ("box:80", "http://box:80"),
         ("https://box", "https://box"),
         ("[::1]", "http://[::1]:11434"),
+        (":56789", "http://127.0.0.1:56789"),
+        ("box/", "http://box:11434"),
+        ("box/path", "http://box:11434/path"),
     ],
 )
 def test_a_host_alone_gets_the_scheme_and_port_that_are_usual(named: str, found: str) -> None:
@@ -65,7 +68,8 @@ def test_a_host_alone_gets_the_scheme_and_port_that_are_usual(named: str, found:
 
 
 def test_what_the_clouds_put_into_their_addresses_is_found() -> None:
-    found = locate(CLOUD, target(), Place(), NOBODY)
+    found = locate(CLOUD, target(), Place(), NOBODY, api_key="k")
+    assert (found.api_key, found.base_url) == (Secret("k"), CLOUD.base_url)
     assert (found.region, found.project, found.api_version) == ("everywhere", None, None)
     environ = {"CLOUD_ZONE": "east", "CLOUD_PROJECT": "p", "CLOUD_VERSION": "v"}
     found = locate(CLOUD, target(), Place(), environ)
