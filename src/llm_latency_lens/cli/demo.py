@@ -6,7 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from .benchmark import ended, show
-from .options import Keeping, Outputs, Screen
+from .demo_compare import demo_compare
+from .options import Keeping, Outputs, Screen, Showing
 from .output import check_writable, prints_table
 from .world import Call
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 latency-lens demo
+latency-lens demo --compare
 latency-lens demo --output result.json"""
 
 _SIMULATED = {
@@ -31,7 +33,9 @@ _AT_A_TIME = 32
 _REQUESTS = 360
 
 
-def demo(call: Call, *, keeping: Keeping, outputs: Outputs, screen: Screen) -> int:
+def demo(
+    call: Call, *, showing: Showing, keeping: Keeping, outputs: Outputs, screen: Screen
+) -> int:
     """Start a simulated provider and benchmark it: an open loop of about 20 seconds.
 
     The provider draws its delays, freezes now and then, and refuses one request in a hundred. At
@@ -42,6 +46,8 @@ def demo(call: Call, *, keeping: Keeping, outputs: Outputs, screen: Screen) -> i
 
     world = call.world
     check_writable(outputs.output, outputs.records)
+    if showing.compare:
+        return demo_compare(world, keeping, outputs, screen)
     if not screen.quiet:
         world.err.write(
             f"A simulated provider; {_REQUESTS} requests, {_RATE:g} a second (about"

@@ -383,6 +383,15 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Showing:
+    """What to show."""
+
+    compare: bool = setting(
+        switch(), False, "Compare several simulated providers, each with a wire format of its own."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Levels:
     """How far to go."""
 
