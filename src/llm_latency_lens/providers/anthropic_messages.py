@@ -8,6 +8,7 @@ one, wherever they were found; `body_of` is the body that all of them have in co
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -270,6 +271,8 @@ class Messages:
             case "message_start":
                 if event.message:
                     self._begin(event.message)
+                    answer.finish_reason = event.message.stop_reason or None
+                    self._together(event.message.content or (), read)
             case "message_delta":
                 if event.usage:
                     self._count(event.usage)
@@ -289,9 +292,14 @@ class Messages:
         if message.usage:
             self._count_output(message.usage)
         answer.finish_reason = message.stop_reason or None
-        carried = [one for block in message.content or () if (one := block.carried())]
+        self._together(message.content or (), read)
+
+    def _together(self, blocks: Iterable[Block], read: int) -> None:
+        """What blocks bring that came at once, as one content event."""
+        answer = self.answer
+        carried = [one for block in blocks if (one := block.carried())]
         kinds = {kind for kind, _ in carried}
-        answer.thought = EventKind.REASONING in kinds
+        answer.thought = answer.thought or EventKind.REASONING in kinds
         for kind in (EventKind.TEXT, EventKind.TOOL, EventKind.REASONING):
             if kind in kinds:
                 answer.say(kind, "".join(text for _, text in carried), read)
