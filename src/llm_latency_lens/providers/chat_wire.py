@@ -71,10 +71,10 @@ class Delta(msgspec.Struct, gc=False):
         """Arguments of tool calls, of the deprecated function call, and input of custom tools."""
         if not (self.tool_calls or self.function_call):
             return ""
-        parts = [_arguments(self.function_call)] if self.function_call else []
+        parts = [arguments_of(self.function_call.arguments)] if self.function_call else []
         for call in self.tool_calls or ():
             if call.function:
-                parts.append(_arguments(call.function))
+                parts.append(arguments_of(call.function.arguments))
             if call.custom:
                 parts.append(call.custom.input or "")
         return "".join(parts)
@@ -102,6 +102,8 @@ class Choice(msgspec.Struct, gc=False):
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
+    usage: Counts | None = None
+    """Moonshot puts the counts here, beside the finish reason."""
 
 
 class InputDetails(msgspec.Struct, gc=False):
@@ -131,8 +133,8 @@ class Times(msgspec.Struct, gc=False):
 
 
 class Counts(msgspec.Struct, gc=False):
-    """The `usage` object, with what DeepSeek, SGLang, Groq, OpenRouter, Perplexity, xAI and
-    Mistral put there besides."""
+    """The `usage` object, with what DeepSeek, SGLang, Groq, OpenRouter, Perplexity, xAI, Mistral
+    and Moonshot put there besides."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -140,6 +142,7 @@ class Counts(msgspec.Struct, gc=False):
     prompt_tokens_details: InputDetails | None = None
     completion_tokens_details: OutputDetails | None = None
     prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     reasoning_tokens: int | None = None
     queue_time: float | None = None
@@ -192,8 +195,8 @@ def _thinking(parts: list[Any]) -> str:
     return "".join(text_of(one.get("thinking")) or "" for one in parts if isinstance(one, dict))
 
 
-def _arguments(function: Function) -> str:
-    given = function.arguments
+def arguments_of(given: Any) -> str:
+    """A tool's arguments as text, whether they came as text or as an object."""
     if isinstance(given, str):
         return given
     if not given or not isinstance(given, dict | list):

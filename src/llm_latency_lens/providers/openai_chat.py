@@ -19,6 +19,7 @@ from .asking import address, ask, bearer, limit_of
 from .chat_wire import Chunk, Cost, Counts, InputDetails, OutputDetails, Times, billed, read
 from .common import begin, refused
 from .errors_map import complaint_of, read_complaint
+from .typed import whole_of
 
 PATH = "/chat/completions"
 OFFICIAL_HOST = "api.openai.com"
@@ -108,7 +109,7 @@ def decode(timeline: Timeline) -> Record:
 class _Chat:
     """Gathers one answer, chunk by chunk."""
 
-    __slots__ = ("answer", "counts", "ended_read", "finished", "seen")
+    __slots__ = ("answer", "counts", "ended_read", "finished", "seen", "timings")
 
     def __init__(self) -> None:
         self.answer = Answer()
@@ -117,6 +118,7 @@ class _Chat:
         self.finished: set[int] = set()
         self.ended_read: int | None = None
         """The read that completed the finish reason and the usage, whichever came last."""
+        self.timings: Mapping[str, Any] = {}
 
     def stream(self, body: bytes, timeline: Timeline) -> None:
         answer, take = self.answer, self._take
@@ -146,29 +148,35 @@ class _Chat:
     def _take(self, chunk: Chunk, place: int) -> None:
         answer = self.answer
         answer.chunks += 1
-        if chunk.choices:
-            self._choices(chunk, place)
+        counts = self._choices(chunk, place) if chunk.choices else None
         if answer.id is None or answer.model is None or answer.fingerprint is None:
             answer.id = answer.id or chunk.id or None
             answer.model = answer.model or chunk.model or None
             answer.fingerprint = answer.fingerprint or chunk.system_fingerprint or None
         if chunk.usage is not None:
-            self.counts = chunk.usage
+            counts = chunk.usage
+        if counts is not None:
+            self.counts = counts
             if answer.finish_reason is not None:
                 self.ended_read = place
         if chunk.service_tier:
             answer.service_tier = chunk.service_tier
         if chunk.timings or chunk.perf_metrics or chunk.time_info:
             answer.hints_ms.update(_told(chunk))
+            self.timings = chunk.timings or self.timings
         if groq := chunk.x_groq:
             self.counts = self.counts or groq.usage
             if groq.error:
                 answer.complain(complaint_of(groq.error))
 
-    def _choices(self, chunk: Chunk, place: int) -> None:
-        """Content of all choices of one chunk, as one content event, and their finish reasons."""
+    def _choices(self, chunk: Chunk, place: int) -> Counts | None:
+        """Content of all choices of one chunk, as one content event, and their finish reasons.
+
+        Gives the counts that one of them has.
+        """
         answer = self.answer
         found: tuple[EventKind, str] | None = None
+        counts: Counts | None = None
         for choice in chunk.choices or ():
             self.seen.add(choice.index)
             delta = choice.delta or choice.message
@@ -179,14 +187,18 @@ class _Chat:
                 answer.finish_reason = choice.finish_reason
                 self.finished.add(choice.index)
                 self.ended_read = None
+                counts = choice.usage or counts
         if found:
             answer.say(*found, place)
+        return counts
 
     def settle(self, record: Record, timeline: Timeline) -> Record:
         answer = self.answer
         answer.end_read = self._own_end()
         if self.counts:
             _fill_counts(answer, self.counts)
+        if self.timings:
+            _fill_from_timings(answer.usage, self.timings)
         done = answer.done_read is not None
         return answer.settle(
             record,
@@ -218,6 +230,8 @@ def _fill_counts(answer: Answer, counts: Counts) -> None:
     usage.input = count(counts.prompt_tokens)
     usage.output = count(counts.completion_tokens)
     usage.cached_input = _either(before.cached_tokens, counts.prompt_cache_hit_tokens)
+    if usage.cached_input is None:
+        usage.cached_input = count(counts.cached_tokens)
     usage.cache_write = _either(before.cache_write_tokens, counts.cache_creation_input_tokens)
     usage.reasoning = _either(after.reasoning_tokens, counts.reasoning_tokens)
     usage.audio_input = count(before.audio_tokens)
@@ -244,6 +258,18 @@ def _beside(usage: Usage, counts: Counts) -> bool:
     if usage.input is None or usage.output is None or usage.reasoning is None:
         return False
     return counts.total_tokens == usage.input + usage.output + usage.reasoning
+
+
+def _fill_from_timings(usage: Usage, timings: Mapping[str, Any]) -> None:
+    """What llama.cpp counted, where `usage` does not say it; `prompt_n` is less what was cached."""
+    names = ("cache_n", "prompt_n", "predicted_n")
+    cached, fresh, written = (count(whole_of(timings.get(name))) for name in names)
+    if usage.cached_input is None:
+        usage.cached_input = cached
+    if usage.input is None and cached is not None and fresh is not None:
+        usage.input = cached + fresh
+    if usage.output is None:
+        usage.output = written
 
 
 def llama_times(timings: Mapping[str, Any]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from ..timeline import ErrorKind, Timeline
 from . import typed
 from .answer import CHECK, Answer, count, events_of, is_stream
 from .asking import address, ask, bearer, limit_of
-from .chat_wire import Cost, billed
+from .chat_wire import Cost, arguments_of, billed
 from .common import begin, refused
 from .errors_map import complaint_of, read_complaint
 from .openai_chat import llama_times
@@ -32,6 +32,8 @@ _PIECES = {
     "response.refusal.delta": EventKind.REFUSAL,
     "response.reasoning_text.delta": EventKind.REASONING,
     "response.reasoning_summary_text.delta": EventKind.REASONING,
+    "response.reasoning.delta": EventKind.REASONING,
+    "response.reasoning_summary.delta": EventKind.REASONING,
     "response.function_call_arguments.delta": EventKind.TOOL,
     "response.custom_tool_call_input.delta": EventKind.TOOL,
     "response.mcp_call_arguments.delta": EventKind.TOOL,
@@ -118,19 +120,22 @@ class Part(msgspec.Struct, gc=False):
 
 
 class Item(msgspec.Struct, gc=False):
-    """A part of the output: a message, reasoning, or a call of a tool."""
+    """A part of the output: a message, reasoning, or a call of a tool.
+
+    `arguments` are a string, but an object where tools are searched for.
+    """
 
     id: str | None = None
     type: str | None = None
     content: list[Part] | None = None
     summary: list[Part] | None = None
-    arguments: str | None = None
+    arguments: Any = None
     input: str | None = None
     code: str | None = None
 
     def carried(self) -> tuple[EventKind, str] | None:
         """All of its content at once; None where it has none."""
-        if called := self.arguments or self.input or self.code:
+        if called := arguments_of(self.arguments) or self.input or self.code:
             return EventKind.TOOL, called
         parts = self.content or ()
         text = "".join(part.text or part.refusal or "" for part in parts)

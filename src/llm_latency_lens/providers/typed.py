@@ -140,6 +140,8 @@ def _plain(value: Any) -> Any:
 
 def _list(take: _Take) -> _Take:
     def taken(values: Any) -> list[Any] | None:
+        if isinstance(values, dict):  # some servers leave the list around a single object out
+            values = [values]
         if not isinstance(values, list):
             return None
         return [found for found in map(take, values) if found is not None]
