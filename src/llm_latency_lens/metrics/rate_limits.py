@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from ..record import RateLimit, Record
 from .result import LimitSeen
 
-_Key = tuple[bool, int, float, int]
+_Key = tuple[float, float, float]
 
 
 class LimitSum:
@@ -40,6 +42,13 @@ class LimitSum:
 
 
 def _key(limit: RateLimit) -> _Key:
-    """The least left comes first; among equals the one that takes longest to come back."""
-    unknown = limit.remaining is None
-    return unknown, limit.remaining or 0, -(limit.reset_s or 0.0), -(limit.limit or 0)
+    """The least left comes first; among equals the one that takes longest to come back.
+
+    What is not told comes last.
+    """
+    remaining, reset_s, size = limit.remaining, limit.reset_s, limit.limit
+    return (
+        inf if remaining is None else remaining,
+        inf if reset_s is None else -reset_s,
+        inf if size is None else -size,
+    )
