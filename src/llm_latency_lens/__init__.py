@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from .engine.load import Load
     from .engine.plan import Progress
     from .errors import ConfigError, LensError, RunError, StoreError, UsageError
+    from .experiments.coldstart import Cooling
+    from .experiments.compare import Contest, acompare, compare
+    from .experiments.party import Trial
     from .lens import Lens, load
     from .measured import Benchmark, Profile
+    from .metrics.coldstart import Coldstart
+    from .metrics.comparison import Comparison
     from .metrics.result import Result
     from .pricing.estimate import Estimate
     from .record import EventKind, Record, RequestError, Status, Usage
@@ -30,7 +35,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Benchmark": "measured",
+    "Coldstart": "metrics.coldstart",
+    "Comparison": "metrics.comparison",
     "ConfigError": "errors",
+    "Contest": "experiments.compare",
+    "Cooling": "experiments.coldstart",
     "ErrorKind": "timeline",
     "Estimate": "pricing.estimate",
     "EventKind": "record",
@@ -49,14 +58,21 @@ _HOMES = {
     "StoreError": "errors",
     "Timeouts": "transport.settings",
     "Tls": "transport.settings",
+    "Trial": "experiments.party",
     "Usage": "record",
     "UsageError": "errors",
+    "acompare": "experiments.compare",
+    "compare": "experiments.compare",
     "load": "lens",
 }
 
 __all__ = [
     "Benchmark",
+    "Coldstart",
+    "Comparison",
     "ConfigError",
+    "Contest",
+    "Cooling",
     "ErrorKind",
     "Estimate",
     "EventKind",
@@ -75,9 +91,12 @@ __all__ = [
     "StoreError",
     "Timeouts",
     "Tls",
+    "Trial",
     "Usage",
     "UsageError",
     "__version__",
+    "acompare",
+    "compare",
     "load",
 ]
 

@@ -47,7 +47,7 @@ def _check_settings(block: Block, place: Place) -> None:
     """A configuration file, or one of prices, must be one without a mistake."""
     assert block.file_name is not None
     file = place.folder / block.file_name
-    file.write_text(block.text)
+    file.write_text(shorter(block.text, place.base_url))
     if file.stem == "prices":
         assert read_prices(file)
         return

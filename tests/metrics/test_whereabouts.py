@@ -28,7 +28,9 @@ ACCOUNTS = [
     ({"openai-processing-ms": 150.0}, 150.0, 49.9),
     ({"x-envoy-upstream-service-time": 190.0}, 190.0, 9.9),
     ({"x-total-time": 120.0, "x-inference-time": 110.0}, 120.0, 79.9),
-    ({"latencyMs": 250.0}, 250.0, 10.1),
+    ({"latency_ms": 250.0}, 250.0, 10.1),
+    ({"first_byte_latency_ms": 150.0, "invocation_latency_ms": 250.0}, 150.0, 50.0),
+    ({"x-kong-upstream-latency": 150.0, "x-kong-proxy-latency": 4.0}, 154.0, 45.9),
     ({"server-timing.db": 53.0, "server-timing.app": 147.2}, 147.2, 52.7),
     ({"server-timing.app": 1.0, "x-envoy-upstream-service-time": 190.0}, 190.0, 9.9),
     ({"prompt_ms": 100.0, "x-envoy-upstream-service-time": 190.0}, 100.0, 100.0),
@@ -47,11 +49,36 @@ def test_what_a_server_leaves_over(
 
 
 @pytest.mark.parametrize(
+    ("hints", "server_ms", "source"),
+    [
+        ({"prompt_ms": 100.0, "predicted_ms": 90.0}, 190.0, "prompt_ms + predicted_ms"),
+        ({"total_ms": 190.0, "load_ms": 1.0, "prompt_eval_ms": 9.0}, 190.0, "total_ms"),
+        (
+            {"queue_time": 1.0, "prompt_time": 2.0, "completion_time": 3.0, "total_time": 5.0},
+            6.0,
+            "queue_time + prompt_time + completion_time",
+        ),
+        ({"x-total-time": 120.0}, 120.0, "x-total-time"),
+    ],
+)
+def test_an_answer_in_one_piece_is_accounted_for_to_its_end(
+    hints: dict[str, float], server_ms: float, source: str
+) -> None:
+    record = answer(hints_ms=hints, gaps_ms=[], stream=False)
+    found = whereabouts(record)
+    assert found is not None
+    assert (found.server_ms, found.server_source) == (server_ms, source)
+    assert record.e2e_ns is not None
+    if found.until == "end":
+        assert found.network_ms == pytest.approx(record.e2e_ns / 1e6 - server_ms)
+
+
+@pytest.mark.parametrize(
     ("hints", "source", "until"),
     [
         ({"load_ms": 1.0, "prompt_eval_ms": 2.0}, "load_ms + prompt_eval_ms", "first_token"),
         ({"server-timing.a": 1.0, "server-timing.b": 2.0}, "server-timing.b", "first_byte"),
-        ({"latencyMs": 1.0}, "latencyMs", "end"),
+        ({"latency_ms": 1.0}, "latency_ms", "end"),
     ],
 )
 def test_where_an_account_comes_from_and_how_far_it_goes(
@@ -69,7 +96,7 @@ def test_without_an_account_nothing_is_said(hints: dict[str, float]) -> None:
 
 def test_a_request_that_did_not_get_that_far_has_none() -> None:
     assert whereabouts(failed(hints_ms={"openai-processing-ms": 5.0})) is None
-    never_started = failed(start_ms=None, hints_ms={"latencyMs": 5.0})
+    never_started = failed(start_ms=None, hints_ms={"latency_ms": 5.0})
     assert whereabouts(never_started) is None
 
 
@@ -84,7 +111,9 @@ def test_rounding_is_forgiven_and_a_contradiction_is_not_explained_away(
 
 
 @given(
-    st.dictionaries(st.sampled_from([*ACCOUNTS[0][0], "prompt_ms", "latencyMs"]), st.floats(0, 1e6))
+    st.dictionaries(
+        st.sampled_from([*ACCOUNTS[0][0], "prompt_ms", "latency_ms"]), st.floats(0, 1e6)
+    )
 )
 def test_the_parts_add_up_to_what_was_measured(hints: dict[str, float]) -> None:
     record = answer(hints_ms=hints)

@@ -16,21 +16,35 @@ from ..record import Record
 Until = Literal["first_byte", "first_token", "end"]
 """The mark of the client up to which a server's account runs."""
 
-_ACCOUNTS: tuple[tuple[tuple[str, ...], Until], ...] = (
+_Accounts = tuple[tuple[tuple[str, ...], Until], ...]
+
+_STREAMED: _Accounts = (
     (("load_ms", "prompt_eval_ms"), "first_token"),  # Ollama
     (("prompt_eval_ms",), "first_token"),  # Ollama leaves out what took no time
     (("prompt_ms",), "first_token"),  # llama.cpp
     (("queue_time", "prompt_time"), "first_token"),  # Groq, Cerebras
     (("fireworks-server-time-to-first-token",), "first_token"),
-    (("firstByteLatency",), "first_token"),  # Bedrock, InvokeModelWithResponseStream
+    (("first_byte_latency_ms",), "first_token"),  # Bedrock, InvokeModelWithResponseStream
+)
+_WHOLE: _Accounts = (
+    (("total_ms",), "end"),  # Ollama
+    (("prompt_ms", "predicted_ms"), "end"),  # llama.cpp
+    (("queue_time", "prompt_time", "completion_time"), "end"),  # Groq, Cerebras
+)
+_EITHER: _Accounts = (
     (("openai-processing-ms",), "first_byte"),
     (("x-envoy-upstream-service-time",), "first_byte"),
+    (("x-kong-upstream-latency", "x-kong-proxy-latency"), "first_byte"),
+    (("x-kong-upstream-latency",), "first_byte"),
+    (("x-litellm-response-duration-ms",), "first_byte"),
     (("x-total-time",), "first_byte"),  # Text Generation Inference, not streamed
     (("x-amzn-bedrock-invocation-latency",), "first_byte"),  # Bedrock, InvokeModel
-    (("latencyMs",), "end"),  # Bedrock, Converse and ConverseStream
+    (("invocation_latency_ms",), "end"),
+    (("latency_ms",), "end"),  # Bedrock, Converse and ConverseStream
 )
-"""Hints that add up to an account, and up to where it runs: what a model's server says inside its
-answer comes before what a gateway says in a header."""
+"""Hints that add up to an account, and up to where it runs: of answers that came token by token, of
+those that came in one piece, of both. What a model's server says inside its answer comes before
+what a gateway says in a header, and a header cannot know what comes after it."""
 
 _TIMING = "server-timing."
 _ROUNDING_MS = 1.0
@@ -54,7 +68,7 @@ class Whereabouts:
 def whereabouts(record: Record) -> Whereabouts | None:
     """What the server's own account comes to; None where it gives none, or for a request that
     did not get that far."""
-    found = _account(record.hints_ms)
+    found = _account(record.hints_ms, streamed=len(record.events) > 1)
     if found is None:
         return None
     server_ms, source, until = found
@@ -73,10 +87,10 @@ _MARKS: dict[Until, Callable[[Record], int | None]] = {
 }
 
 
-def _account(hints: Mapping[str, float]) -> tuple[float, str, Until] | None:
+def _account(hints: Mapping[str, float], *, streamed: bool) -> tuple[float, str, Until] | None:
     if not hints:
         return None
-    for names, until in _ACCOUNTS:
+    for names, until in (*(_STREAMED if streamed else _WHOLE), *_EITHER):
         if all(name in hints for name in names):
             return sum(hints[name] for name in names), " + ".join(names), until
     # Its metrics may lie within one another, so that their sum means nothing; the longest is in
