@@ -17,20 +17,23 @@ from .asking import limit_of
 
 _Body = Callable[[Target, Prompt], dict[str, Any]]
 _SYSTEM = frozenset(("system", "developer"))
-_OF_TEXTS = re.compile(r"mi(?:stral-7b|xtral-8x7b|stral-small-2402)")
-"""Models of Mistral that complete a text; its later ones take a chat."""
 
 
 def body_of(target: Target, prompt: Prompt) -> dict[str, Any]:
     """The body for the target's model. Raises UsageError for a model whose body is not known."""
-    name = target.model.rpartition("/")[2]
-    for start, make in _BODIES:
-        if re.search(rf"(?:^|\.){start}", name):
-            return make(target, prompt)
+    if found := vendor_of(target.model):
+        return _BODIES[found][1](target, prompt)
     raise UsageError(
         f"no body is known that InvokeModel would take for {target.model}: "
         "use --provider bedrock, which has one for all models"
     )
+
+
+def vendor_of(model: str) -> str | None:
+    """Whose model it is, and which of theirs where they differ; None where the name hides it."""
+    name = model.rpartition("/")[2]
+    starts = ((vendor, start) for vendor, (start, _) in _BODIES.items())
+    return next((one for one, start in starts if re.search(rf"(?:^|\.){start}", name)), None)
 
 
 def _anthropic(target: Target, prompt: Prompt) -> dict[str, Any]:
@@ -58,9 +61,7 @@ def _llama(target: Target, prompt: Prompt) -> dict[str, Any]:
     return {"prompt": text, **_set(max_gen_len=limit, temperature=target.temperature)}
 
 
-def _mistral(target: Target, prompt: Prompt) -> dict[str, Any]:
-    if not _OF_TEXTS.search(target.model):
-        return _chat(target, prompt)
+def _mistral_text(target: Target, prompt: Prompt) -> dict[str, Any]:
     return {"prompt": f"<s>[INST] {prompt.text} [/INST]", **_settings(target, prompt)}
 
 
@@ -101,20 +102,21 @@ def _chat(target: Target, prompt: Prompt) -> dict[str, Any]:
     return {"messages": list(prompt.messages), **_settings(target, prompt)}
 
 
-_BODIES: tuple[tuple[str, _Body], ...] = (
-    (r"anthropic\.", _anthropic),
-    (r"amazon\.nova-", _nova),
-    (r"amazon\.titan-t", _titan),
-    (r"meta\.llama3", _llama),
-    (r"mistral\.", _mistral),
-    (r"cohere\.command-r", _command_r),
-    (r"cohere\.command", _command),
-    (r"ai21\.jamba", _chat),
-    (r"deepseek\.r1", _deepseek_r1),
-    (r"deepseek\.v", _chat),
-    (r"openai\.", _openai),
-    (r"qwen\.", _chat),
-)
+_BODIES: dict[str, tuple[str, _Body]] = {
+    "anthropic": (r"anthropic\.", _anthropic),
+    "nova": (r"amazon\.nova-", _nova),
+    "titan": (r"amazon\.titan-t", _titan),
+    "llama": (r"meta\.llama3", _llama),
+    "mistral-text": (r"mistral\.mi(?:stral-7b|xtral-8x7b|stral-small-2402)", _mistral_text),
+    "mistral": (r"mistral\.", _chat),
+    "command-r": (r"cohere\.command-r", _command_r),
+    "command": (r"cohere\.command", _command),
+    "jamba": (r"ai21\.jamba", _chat),
+    "deepseek-r1": (r"deepseek\.r1", _deepseek_r1),
+    "deepseek": (r"deepseek\.v", _chat),
+    "openai": (r"openai\.", _openai),
+    "qwen": (r"qwen\.", _chat),
+}
 """The first whose pattern stands at the beginning of the name, or behind a region's prefix."""
 
 

@@ -22,7 +22,7 @@ from .anthropic_messages import Messages
 from .asking import ask, bearer
 from .aws_eventstream import CONTENT_TYPE
 from .bedrock_bodies import body_of
-from .bedrock_converse import LACK, Converse, Event, read_document
+from .bedrock_converse import LACK, Converse, Document, Event, read_document
 from .bedrock_payloads import (
     METRICS,
     Metrics,
@@ -133,9 +133,7 @@ class _Invoke:
             whole = anthropic_messages.read_message(text)
             self._anthropic().whole(whole or anthropic_messages.Message(), place)
         elif isinstance(shape.output, dict):
-            document = read_document(text)
-            if document is not None:
-                self._converse.whole(document, place)
+            self._converse.whole(read_document(text) or Document(), place)
         else:
             self._piece(text, place)
             if not answer.chunks:
