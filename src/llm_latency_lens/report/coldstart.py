@@ -127,6 +127,9 @@ def _facts(found: Coldstart) -> list[tuple[str, str]]:
             causes = ", ".join(f"{kind} {n:,}" for kind, n in arm.requests.errors.items())
             facts.append(("failed", f"{count(failed, 'request')} of {_name(arm)}: {causes}"))
     for arm in found.arms:
+        if arm.name in (COLD, RESUMED) and (told := _phases(arm)):
+            facts.append(("set-up", f"{_name(arm)}: {told}"))
+    for arm in found.arms:
         if arm.hints_ms and arm.name in (COLD, f"idle {max(found.design.idle_s):g}s", UNIQUE):
             told = ", ".join(f"{name} {milliseconds(ms)}" for name, ms in arm.hints_ms.items())
             facts.append(("server says", f"{_name(arm)}: {told}"))
@@ -137,6 +140,17 @@ def _facts(found: Coldstart) -> list[tuple[str, str]]:
         )
     facts.append(("instrument", instrument(found.instrument)))
     return facts
+
+
+def _phases(arm: Arm) -> str:
+    """The medians of setting up a connection, phase by phase."""
+    metrics = arm.metrics
+    phases = {"name": metrics.dns_ms, "TCP": metrics.connect_ms, "TLS": metrics.tls_ms}
+    return ", ".join(
+        f"{name} {milliseconds(summary.p50)}"
+        for name, summary in phases.items()
+        if summary is not UNSET
+    )
 
 
 def _fixed(value: float) -> str:
