@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TextIO
 
 from msgspec import UNSET, UnsetType
@@ -119,27 +120,22 @@ def _differences(found: Coldstart) -> dict[str, Difference | UnsetType]:
     return told
 
 
-def _facts(found: Coldstart) -> list[tuple[str, str]]:
-    facts = []
+def _facts(found: Coldstart) -> Iterator[tuple[str, str]]:
     for arm in found.arms:
-        failed = arm.requests.failed
-        if failed:
+        if failed := arm.requests.failed:
             causes = ", ".join(f"{kind} {n:,}" for kind, n in arm.requests.errors.items())
-            facts.append(("failed", f"{count(failed, 'request')} of {_name(arm)}: {causes}"))
+            yield "failed", f"{count(failed, 'request')} of {_name(arm)}: {causes}"
     for arm in found.arms:
         if arm.name in (COLD, RESUMED) and (told := _phases(arm)):
-            facts.append(("set-up", f"{_name(arm)}: {told}"))
+            yield "set-up", f"{_name(arm)}: {told}"
+        if arm.name == RESUMED and arm.tls_resumed < arm.requests.ok:
+            yield "resumed", f"{arm.tls_resumed:,} of {arm.requests.ok:,} handshakes only"
+    longest = f"idle {max(found.design.idle_s):g}s"
     for arm in found.arms:
-        if arm.hints_ms and arm.name in (COLD, f"idle {max(found.design.idle_s):g}s", UNIQUE):
+        if arm.hints_ms and arm.name in (COLD, longest, UNIQUE):
             told = ", ".join(f"{name} {milliseconds(ms)}" for name, ms in arm.hints_ms.items())
-            facts.append(("server says", f"{_name(arm)}: {told}"))
-    resumed = next((arm for arm in found.arms if arm.name == RESUMED), None)
-    if resumed and resumed.tls_resumed < resumed.requests.ok:
-        facts.append(
-            ("resumed", f"{resumed.tls_resumed:,} of {resumed.requests.ok:,} handshakes only")
-        )
-    facts.append(("instrument", instrument(found.instrument)))
-    return facts
+            yield "server says", f"{_name(arm)}: {told}"
+    yield "instrument", instrument(found.instrument)
 
 
 def _phases(arm: Arm) -> str:
