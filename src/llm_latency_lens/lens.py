@@ -209,7 +209,12 @@ class Lens:
     def estimate(
         self, prompts: str | Prompt | Sequence[str | Prompt], **load: Unpack[Load]
     ) -> Estimate | None:
-        """What `benchmark` would cost at most; None where no price is known. Sends nothing."""
+        """What `benchmark` would cost at most. Sends nothing.
+
+        None where no price is known, and for a server of one's own without prices of one's own.
+        """
+        if not self._book.charges_at(self._target.base_url):
+            return None
         price = price_of(self._book, self._config(), datetime.now(UTC))
         if price is None:
             return None

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from msgspec import structs
+
 from ..errors import UsageError
 from .catalog import Catalog, Wanted, is_public, names, routed
 from .entries import Entry
@@ -66,20 +68,31 @@ class Book:
             if name and self.catalog().list_of(name) is None:
                 raise UsageError(f"prices: like = '{entry.like}' names no known list of prices")
 
+    def charges_at(self, url: str) -> bool:
+        """Whether what is sent there may well cost money."""
+        return bool(self.entries) or is_public(url)
+
     @property
     def is_by_the_second(self) -> bool:
         """Whether a price in it depends on how long a server is held."""
         return any(entry.price.per_second is not None for entry in self.entries)
 
     def _listed(self, ask: Ask) -> Price | None:
-        """By the address alone: what a local server answers costs nothing that a list knows."""
-        if not is_public(ask.url):
+        """By the list of whoever is at the address, else of whom the provider's name means.
+
+        What is priced by the name alone says so in its source: a gateway may charge otherwise, and
+        a server of one's own nothing.
+        """
+        if is_public(ask.url):
+            if found := routed(ask.url, ask.model):
+                name, model = found
+                return self._look_up(name, replace(ask, model=model))
+            if at := self.catalog().list_at(ask.url):
+                return self._look_up(at, ask)
+        price = self._like(ask, ask.provider)
+        if price is None:
             return None
-        if found := routed(ask.url, ask.model):
-            name, model = found
-            return self._look_up(name, replace(ask, model=model))
-        at = self.catalog().list_at(ask.url)
-        return None if at is None else self._look_up(at, ask)
+        return structs.replace(price, source=f"{price.source}, as at {ask.provider}")
 
     def _like(self, ask: Ask, like: str | None) -> Price | None:
         """The price of an entry that says whose list holds, whatever the address."""
