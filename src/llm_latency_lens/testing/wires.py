@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import (
     anthropic_wire,
     azure_wire,
+    bedrock_invoke_wire,
+    bedrock_wire,
     cohere_wire,
     embeddings_wire,
     gemini_wire,
@@ -24,6 +26,8 @@ WIRES: tuple[Wire, ...] = (
     *ollama_wire.WIRES,
     *gemini_wire.WIRES,
     *vertex_wire.WIRES,
+    bedrock_wire.WIRE,
+    bedrock_invoke_wire.WIRE,
     *embeddings_wire.WIRES,
 )
 
