@@ -47,6 +47,8 @@ class Budget:
         self._longest_ns = 0
         self._dearest = ZERO
         self._refused = False
+        self._assumed = False
+        """The request that did not fit had no limit of tokens."""
 
     def allows(self, request: Request, clock: Clock) -> bool:
         """Whether this request fits. Once one did not, none does: the load stays what it was."""
@@ -56,6 +58,7 @@ class Budget:
         while self._spent + self._reserved + wanted > self._limit and self._pending:
             self._settle_one()
         self._refused = self._spent + self._reserved + wanted > self._limit
+        self._assumed = self._refused and request.max_tokens is None
         return not self._refused
 
     def begin(self, request: Request, timeline: Timeline, clock: Clock) -> None:
@@ -87,9 +90,10 @@ class Budget:
             return None
         now_ns = clock.monotonic_ns()
         held = ZERO if self._begin_ns is None else self._seconds(now_ns - self._begin_ns)
+        advice = "; --max-tokens would bound an answer more closely" if self._assumed else ""
         return (
             f"one more request could have taken the cost past {dollars(self._limit)} (--max-cost);"
-            f" {dollars(self._spent + held)} were spent"
+            f" {dollars(self._spent + held)} were spent{advice}"
         )
 
     def _most(self, request: Request) -> Decimal:
