@@ -84,7 +84,7 @@ class Cooling:
         shown_default="0,30s,5m",
     )
     repeat: int = setting(
-        whole(1), 6, "Requests of each kind; each idles through all gaps.", shown_default="6"
+        whole(1), 7, "Requests of each kind; each idles through all gaps.", shown_default="7"
     )
     prefix_words: int = setting(
         whole(0),

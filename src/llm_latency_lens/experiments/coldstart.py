@@ -47,7 +47,8 @@ from .party import Partaker, Party, Trial, described, finish, new_context, read
 
 EXPERIMENT = "coldstart"
 IDLE_S = (0.0, 30.0, 300.0)
-REPEAT = 6
+REPEAT = 7
+"""As many as an interval over the two gaps of `IDLE_S` needs."""
 PREFIX_WORDS = 4500
 """More tokens than any provider asks for before it caches; the most that was found is 4,096."""
 PROMPT = "Say hello."
@@ -60,7 +61,7 @@ class Cooling(TypedDict, total=False):
     """How cold starts are looked for; every key may be left out.
 
     `idle_s` are the gaps in seconds (default 0, 30, 300), `repeat` how often each arm is asked
-    (default 6), `prefix_words` how long the prefix is that a prompt cache is tried with (default
+    (default 7), `prefix_words` how long the prefix is that a prompt cache is tried with (default
     4,500, about as many tokens; 0 leaves the cache out). `seed` is of the order, the words and the
     intervals. `max_cost` ends the run before it costs more dollars.
     """
