@@ -36,7 +36,7 @@ def embedded(n: int, operation: Operation = Operation.EMBEDDINGS, **fields: Any)
 def shown(result: Result) -> str:
     out = io.StringIO()
     text(result, out, color=False)
-    return out.getvalue()
+    return " ".join(out.getvalue().split())
 
 
 @pytest.mark.parametrize("operation", [Operation.EMBEDDINGS, Operation.RERANK])
