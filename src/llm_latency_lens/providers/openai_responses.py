@@ -49,6 +49,7 @@ _ENDS = frozenset(
 )
 _BROKEN_OFF = {"cancelled": (ErrorKind.SERVER, "the response was cancelled where it was made")}
 _RUNNING = frozenset(("queued", "in_progress"))
+_ASKING = frozenset(("local_shell_call", "shell_call", "computer_call", "apply_patch_call"))
 _TEXTS = {"text": "input_text"}
 _SAID_TEXTS = {"text": "output_text"}
 
@@ -122,7 +123,9 @@ class Part(msgspec.Struct, gc=False):
 class Item(msgspec.Struct, gc=False):
     """A part of the output: a message, reasoning, or a call of a tool.
 
-    `arguments` are a string, but an object where tools are searched for.
+    `arguments` are a string, but an object where tools are searched for. A shell, a computer and a
+    patch are given an `action`, `actions` or an `operation` instead; the `action` of a search of
+    the web is a report of what the provider did.
     """
 
     id: str | None = None
@@ -132,10 +135,13 @@ class Item(msgspec.Struct, gc=False):
     arguments: Any = None
     input: str | None = None
     code: str | None = None
+    action: Any = None
+    actions: Any = None
+    operation: Any = None
 
     def carried(self) -> tuple[EventKind, str] | None:
         """All of its content at once; None where it has none."""
-        if called := arguments_of(self.arguments) or self.input or self.code:
+        if called := arguments_of(self.arguments) or self.input or self.code or self._asked():
             return EventKind.TOOL, called
         parts = self.content or ()
         text = "".join(part.text or part.refusal or "" for part in parts)
@@ -146,6 +152,12 @@ class Item(msgspec.Struct, gc=False):
             return None
         refused = not any(part.text for part in parts)
         return (EventKind.REFUSAL if refused else EventKind.TEXT), text
+
+    def _asked(self) -> str:
+        """What the client itself is to do."""
+        if self.type not in _ASKING:
+            return ""
+        return arguments_of(self.action or self.actions or self.operation)
 
 
 class Incomplete(msgspec.Struct, gc=False):

@@ -54,6 +54,7 @@ _ZONES = {
         (
             *(b"arguments", b"args", b"input", b"parameters"),
             *(b"tool_output", b"document", b"documents"),
+            *(b"action", b"actions", b"operation"),
         ),
         _FREE,
     ),
@@ -100,6 +101,8 @@ _NESTED = tuple(
         ("ument", r's?+"\s*+:\s*+[\[{]'),  # arguments, documents
         ('put"', r"\s*+:\s*+[\[{]"),  # input, tool_output, Output
         ('eters"', r"\s*+:\s*+[\[{]"),  # parameters
+        ('"action', r's?+"\s*+:\s*+[\[{]'),
+        ('"operation"', r"\s*+:\s*+[\[{]"),
     )
 )
 _NAMED_ERROR = _compile(rf"{_START}(?:event:[ ]?error|error:)")
