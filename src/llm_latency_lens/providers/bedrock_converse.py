@@ -19,18 +19,9 @@ from . import typed
 from .answer import CHECK, Answer, count
 from .asking import ask, bearer, limit_of
 from .aws_eventstream import CONTENT_TYPE
-from .bedrock_runtime import (
-    BASE_URL,
-    BASE_URL_ENV,
-    KEY_ENV,
-    REGION_ENV,
-    events_in,
-    is_frames,
-    url_of,
-)
+from .bedrock_runtime import events_in, first_count, is_frames, row, url_of
 from .common import begin, refused
 from .errors_map import read_complaint
-from .provider import Provider
 
 _SYSTEM = frozenset(("system", "developer"))
 
@@ -303,10 +294,10 @@ class Converse:
     def _count(self, counts: Counts) -> None:
         """Map the counts so that input includes what was read from a cache and written to one."""
         usage = self.answer.usage
-        usage.cached_input = _first(
+        usage.cached_input = first_count(
             counts.cache_read_input_tokens, counts.cache_read_input_token_count
         )
-        usage.cache_write = _first(
+        usage.cache_write = first_count(
             counts.cache_write_input_tokens, counts.cache_write_input_token_count
         )
         if counts.cache_details is not None:
@@ -319,23 +310,4 @@ class Converse:
             usage.input += (usage.cached_input or 0) + (usage.cache_write or 0)
 
 
-def _first(*values: int | None) -> int | None:
-    return next((value for value in map(count, values) if value is not None), None)
-
-
-ROWS = (
-    Provider(
-        name="bedrock",
-        title="AWS Bedrock, Converse",
-        base_url=BASE_URL,
-        build=build,
-        decode=decode,
-        key_env=KEY_ENV,
-        base_url_env=BASE_URL_ENV,
-        needs_key=True,
-        small_model="amazon.nova-micro-v1:0",
-        reports=("usage", "cached", "timings"),
-        auth="aws",
-        region_env=REGION_ENV,
-    ),
-)
+ROWS = (row("bedrock", "AWS Bedrock, Converse", build, decode),)

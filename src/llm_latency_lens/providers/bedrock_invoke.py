@@ -34,18 +34,9 @@ from .bedrock_payloads import (
     read_shape,
     untagged,
 )
-from .bedrock_runtime import (
-    BASE_URL,
-    BASE_URL_ENV,
-    KEY_ENV,
-    REGION_ENV,
-    events_in,
-    is_frames,
-    url_of,
-)
+from .bedrock_runtime import events_in, first_count, is_frames, row, url_of
 from .common import begin, fill_usage, refused
 from .errors_map import complaint_of, read_complaint
-from .provider import Provider
 
 _ANTHROPIC = frozenset(
     ("message", "message_start", "message_delta", "message_stop", "ping", "error")
@@ -232,8 +223,8 @@ class _Invoke:
                 usage.reasoning = count(counts.completion_tokens_details.reasoning_tokens)
         elif piece.results:
             after = (piece.results[0].token_count, None)
-        usage.input = _first(*before, usage.input)
-        usage.output = _first(*after, usage.output)
+        usage.input = first_count(*before, usage.input)
+        usage.output = first_count(*after, usage.output)
 
     def _measured(self, inner: bytes, read: int) -> None:
         """Bedrock's own counts and times, which are in the last object."""
@@ -283,8 +274,8 @@ class _Told(NamedTuple):
         """Put them where the vendor told nothing."""
         usage = record.usage
         if usage.input is None and self.input is not None:
-            usage.cached_input = _first(usage.cached_input, self.cached)
-            usage.cache_write = _first(usage.cache_write, self.written)
+            usage.cached_input = first_count(usage.cached_input, self.cached)
+            usage.cache_write = first_count(usage.cache_write, self.written)
             usage.input = self.input + (usage.cached_input or 0) + (usage.cache_write or 0)
         if usage.output is None:
             usage.output = self.output
@@ -305,24 +296,12 @@ def _of_headers(headers: dict[str, str]) -> _Told:
     return _Told(*(typed.whole_of(value.strip()) for value in values))
 
 
-def _first(*values: int | None) -> int | None:
-    return next((value for value in map(count, values) if value is not None), None)
-
-
 ROWS = (
-    Provider(
-        name="bedrock-invoke",
-        title="AWS Bedrock, InvokeModel",
-        base_url=BASE_URL,
-        build=build,
-        decode=decode,
-        key_env=KEY_ENV,
-        base_url_env=BASE_URL_ENV,
-        needs_key=True,
-        small_model="amazon.nova-micro-v1:0",
-        reports=("usage", "cached", "timings"),
-        notes="each vendor's own body: for a model that it does not know, use bedrock",
-        auth="aws",
-        region_env=REGION_ENV,
+    row(
+        "bedrock-invoke",
+        "AWS Bedrock, InvokeModel",
+        build,
+        decode,
+        "each vendor's own body: for a model that it does not know, use bedrock",
     ),
 )

@@ -10,18 +10,17 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from ..errors import UsageError
+from ..record import Decoder
 from ..request import Target
 from ..timeline import Timeline
-from .answer import Answer
+from .answer import Answer, count
 from .asking import address
 from .aws_eventstream import CONTENT_TYPE, Damage, frames
 from .errors_map import Complaint, read_complaint
+from .provider import Build, Provider
 from .texts import one_line
 
 BASE_URL = "https://bedrock-runtime.{region}.amazonaws.com"
-BASE_URL_ENV = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
-KEY_ENV = ("AWS_BEARER_TOKEN_BEDROCK",)
-REGION_ENV = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 # Parts of AWS that have a domain of their own, by the beginning of their regions' names.
 _DOMAINS = (
@@ -32,6 +31,25 @@ _DOMAINS = (
     ("eu-isoe-", "cloud.adc-e.uk"),
     ("us-iso-", "c2s.ic.gov"),
 )
+
+
+def row(name: str, title: str, build: Build, decode: Decoder, notes: str = "") -> Provider:
+    """An operation of Bedrock's in the table of providers."""
+    return Provider(
+        name,
+        title,
+        BASE_URL,
+        build,
+        decode,
+        key_env=("AWS_BEARER_TOKEN_BEDROCK",),
+        base_url_env=("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"),
+        needs_key=True,
+        small_model="amazon.nova-micro-v1:0",
+        reports=("usage", "cached", "timings"),
+        notes=notes,
+        auth="aws",
+        region_env=("AWS_REGION", "AWS_DEFAULT_REGION"),
+    )
 
 
 def url_of(target: Target, operation: str) -> str:
@@ -75,3 +93,8 @@ def events_in(body: bytes, timeline: Timeline, answer: Answer) -> Iterator[tuple
             answer.complain(Complaint(message, str(headers.get(":error-code", "")) or None))
         else:
             yield str(headers.get(":event-type", "")), payload, read
+
+
+def first_count(*values: int | None) -> int | None:
+    """The first of them that can be a token count."""
+    return next((value for value in map(count, values) if value is not None), None)
