@@ -29,6 +29,7 @@ EVERY_OPTION = {
     "tool_calls": "2",
     "burst": "all",
     "role": "early",
+    "usage": "always",
     "faults": "429=2s:0.05,reset@10:#3",
     "limits": "requests:60/60s,tokens:9000/500ms",
     "model": "other",

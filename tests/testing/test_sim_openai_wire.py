@@ -13,7 +13,7 @@ from llm_latency_lens.testing.config import SimConfig
 from llm_latency_lens.testing.openai_wire import WIRE, models, read
 from llm_latency_lens.testing.plan import plan, words
 from llm_latency_lens.testing.script import NO_CONTENT, Ending, Script
-from llm_latency_lens.testing.wire import Ask, Asked, answer, bearer, one_send
+from llm_latency_lens.testing.wire import Ask, Asked, answer, bearer, one_send, planned
 
 MS = 1_000_000
 
@@ -273,3 +273,14 @@ def test_texts_are_those_of_the_plan() -> None:
     schedule = plan(config, 5)
     sent = deltas(answer(WIRE, config, schedule, Ask("m")))[1:-1]
     assert [delta["content"] for delta in sent] == words(schedule)
+
+
+@pytest.mark.parametrize(("usage", "counted"), [("always", [True, True]), ("never", [False] * 2)])
+def test_usage_can_be_told_unasked_or_kept_back(usage: str, counted: list[bool]) -> None:
+    config = SimConfig.from_options(tokens="2", usage=usage)
+    found = []
+    for wanted in (True, False):
+        ask = Ask("sim", include_usage=wanted)
+        response = Response(answer(WIRE, config, planned(config, 0, ask), ask))
+        found.append(any(event.get("usage") for event in response.events))
+    assert found == counted

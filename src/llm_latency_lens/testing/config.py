@@ -89,6 +89,7 @@ class SimConfig:
     tool_calls: int = 0
     burst: int | None = 1
     role: str = "first"
+    usage: str = "asked"
     faults: tuple[Fault, ...] = ()
     limits: tuple[Limit, ...] = ()
     model: str = "sim"
@@ -241,6 +242,12 @@ OPTIONS: Mapping[str, Option] = {
         _choice("first", "early", "off"),
         str,
         "role-only delta: just before the first token, at once, or none",
+    ),
+    "usage": Option(
+        "usage",
+        _choice("asked", "always", "never"),
+        str,
+        "token counts in a stream of OpenAI's format: where they were asked for, always, or never",
     ),
     "faults": Option(
         "faults", parse_faults, _join, "KIND[@EVENT][=VALUE]:WHEN, joined by commas: 429=2s:5%"

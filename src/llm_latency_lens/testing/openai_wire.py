@@ -107,7 +107,9 @@ class ChatForm:
     def __init__(self, config: SimConfig, plan: Plan, ask: Ask) -> None:
         self._config, self._plan, self._ask = config, plan, ask
         self._id = f"chatcmpl-sim-{plan.index:08d}"
-        usage = b',"usage":null' if ask.include_usage else b""
+        told = {"always": True, "never": False}
+        self._counted = told.get(config.usage, ask.include_usage)
+        usage = b',"usage":null' if self._counted else b""
         self._head = (
             b'data: {"id":"%b","object":"chat.completion.chunk","created":%d,"model":%b'
             % (
@@ -144,7 +146,7 @@ class ChatForm:
 
     def closing(self, whole: bool) -> bytes:
         data = self._delta(b"{}", _encode(self._plan.finish_reason))
-        if self._ask.include_usage:
+        if self._counted:
             data += self._head + b',"choices":[],"usage":' + _encode(_usage(self._plan)) + b"}\n\n"
         return data + _DONE if whole else data
 
