@@ -101,7 +101,7 @@ def test_who_leaves_the_queue_takes_no_slot(tmp_path: Path) -> None:
 
 def test_others_under_way_slow_an_answer_down(tmp_path: Path) -> None:
     async def test() -> None:
-        async with serving(tmp_path, slowdown="900%", ttft="4ms", gap="2ms", tokens="2") as served:
+        async with serving(tmp_path, slowdown="900%", ttft="60ms", gap="2ms", tokens="2") as served:
             first, second = await served.connect(), await served.connect()
             first.chat(max_tokens=1)
             second.chat()
