@@ -91,6 +91,8 @@ def _start_logging(chosen: Mapping[str, Choice], world: World) -> None:
         level = str(chosen["log_level"].value).upper()
         form = "latency-lens: %(levelname)s: %(message)s"
         logging.basicConfig(level=level, format=form, stream=world.err, force=True)
+        # Clouds' libraries tell at length what this program says in one line.
+        logging.getLogger("azure").setLevel(logging.CRITICAL)
         for complaint in unknown_variables(world.environ):
             _log.warning(complaint)
 

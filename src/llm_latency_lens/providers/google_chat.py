@@ -30,27 +30,11 @@ _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
 _COUNTS = Counts.__struct_fields__
 _TIER_HEADER = "x-gemini-service-tier"
 
-_FILTERED = (
-    "SAFETY",
-    "RECITATION",
-    "LANGUAGE",
-    "BLOCKLIST",
-    "PROHIBITED_CONTENT",
-    "SPII",
-    "MODEL_ARMOR",
-    "ESCALATION",
-    "IMAGE_SAFETY",
-    "IMAGE_PROHIBITED_CONTENT",
-    "IMAGE_RECITATION",
-)
 _SPOILT = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE")
 
-# Finish reasons that stand for a failure. The API's own words for some repeat what the model said.
+# Finish reasons that stand for a failure. An answer that a filter cut short (SAFETY and its like) is
+# an answer, as it is in every format. The API's own words for some repeat what the model said.
 BROKEN_OFF: BrokenOff = {
-    **{
-        reason: (ErrorKind.CONTENT_FILTER, f"a filter stopped the answer (finishReason {reason})")
-        for reason in _FILTERED
-    },
     **{
         reason: (ErrorKind.SERVER, f"the model's output was unusable (finishReason {reason})")
         for reason in _SPOILT
