@@ -232,7 +232,7 @@ class Lens:
     ) -> Trial[Coldstart]:
         """Look for cold starts of the connection, the model and the prompt cache: see `Cooling`.
 
-        It idles for `repeat` times the sum of the gaps, some 40 minutes by default. `on_standing` is
+        It idles for `repeat` times the sum of the gaps, 40 minutes by default. `on_standing` is
         told four times a second how the run stands. Ctrl-C ends it early; what was measured is
         returned all the same.
         """

@@ -32,8 +32,8 @@ _TIER_HEADER = "x-gemini-service-tier"
 
 _SPOILT = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE")
 
-# Finish reasons that stand for a failure. An answer that a filter cut short (SAFETY and its like) is
-# an answer, as it is in every format. The API's own words for some repeat what the model said.
+# Finish reasons that stand for a failure. An answer that a filter cut short (SAFETY and its like)
+# is an answer, as it is in every format. The API's own words for some repeat what the model said.
 BROKEN_OFF: BrokenOff = {
     **{
         reason: (ErrorKind.SERVER, f"the model's output was unusable (finishReason {reason})")
