@@ -1,4 +1,4 @@
-"""What requests cost, worked out by hand: the table of examples against the whole of the pricing."""
+"""What requests cost, worked out by hand: the examples against the whole of the pricing."""
 
 from __future__ import annotations
 
