@@ -1,0 +1,1 @@
+"""Numbers and limits in, verdicts out."""
