@@ -6,6 +6,7 @@ from dataclasses import make_dataclass
 from functools import lru_cache
 
 from . import trials
+from .exporting import Exporting, Logging
 from .kinds import parsed
 from .options import (
     Asked,
@@ -54,6 +55,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Screen),
     **trials.GROUPS,
     "report": (Which, Repaying, Outputs, Screen),
+    "export": (Which, Exporting, Repaying, Logging),
     "sim": (),
     "demo": (Showing, Keeping, Outputs, Screen),
     "calibrate": (Levels, Saved, Screen),
