@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import real_servers
-from real_command import Certificate, Command, Simulate
+from real_command import Certificate, Command, Simulate, within_three
 
 pytestmark = pytest.mark.real
 
@@ -23,19 +23,22 @@ def simulated(simulate: Simulate, certificate: Certificate, tmp_path: Path) -> I
 
 
 def test_a_trusted_certificate(simulated: str, certificate: Certificate, lens: Command) -> None:
-    ran = lens(
-        *("profile", "openai/sim", "Hi", "--base-url", simulated),
-        *("--ca-file", str(certificate.ca)),
-    )
-    assert ran.code == 0, ran.err
-    record = ran.record
-    assert record["connection"]["tls_ms"] > 0
-    assert record["connection"]["tls_version"] == "TLSv1.3"
-    assert record["connection"]["http_version"] == "1.1"
-    assert record["clock_source"] == "kernel"
-    assert len(record["events"]) == 20
-    assert record["ttft_ms"] == pytest.approx(30, abs=5)
-    assert record["tpot_ms"] == pytest.approx(5, rel=0.1)
+    def check() -> None:
+        ran = lens(
+            *("profile", "openai/sim", "Hi", "--base-url", simulated),
+            *("--ca-file", str(certificate.ca)),
+        )
+        assert ran.code == 0, ran.err
+        record = ran.record
+        assert record["connection"]["tls_ms"] > 0
+        assert record["connection"]["tls_version"] == "TLSv1.3"
+        assert record["connection"]["http_version"] == "1.1"
+        assert record["clock_source"] == "kernel"
+        assert len(record["events"]) == 20
+        assert record["ttft_ms"] == pytest.approx(30, abs=5)
+        assert record["tpot_ms"] == pytest.approx(5, rel=0.1)
+
+    within_three(check)
 
 
 def test_a_certificate_that_nobody_vouches_for(simulated: str, lens: Command) -> None:
@@ -87,29 +90,34 @@ def test_a_resumed_handshake_costs_less(
 def test_warm_connections_have_their_handshake_behind_them(
     simulated: str, certificate: Certificate, lens: Command
 ) -> None:
-    ran = lens(
-        *("benchmark", "openai/sim", "Hi", "--base-url", simulated, "--requests", "40"),
-        *("--concurrency", "8", "--ca-file", str(certificate.ca), "--quiet"),
-    )
-    assert ran.code == 0, ran.err
-    assert ran.result["requests"]["ok"] == 40
-    assert sum(record["connection"]["reused"] for record in ran.records) >= 32
-    assert ran.result["metrics"]["ttft_ms"]["p50"] == pytest.approx(30, abs=5)
+    def check() -> None:
+        ran = lens(
+            *("benchmark", "openai/sim", "Hi", "--base-url", simulated, "--requests", "40"),
+            *("--concurrency", "8", "--ca-file", str(certificate.ca), "--quiet"),
+        )
+        assert ran.code == 0, ran.err
+        assert ran.result["requests"]["ok"] == 40
+        assert sum(record["connection"]["reused"] for record in ran.records) >= 32
+        assert ran.result["metrics"]["ttft_ms"]["p50"] == pytest.approx(30, abs=5)
+
+    within_three(check)
 
 
 def test_a_real_model_behind_tls(
     proxied_llama: real_servers.Nginx, certificate: Certificate, lens: Command
 ) -> None:
-    ran = lens(
-        *("profile", "llamacpp/smollm2", "Tell me about bridges.", "--max-tokens", "24"),
-        *("--base-url", proxied_llama.url, "--ca-file", str(certificate.ca)),
-    )
-    assert ran.code == 0, ran.err
-    record = ran.record
-    assert record["usage"]["output"] == 24
-    assert record["tpot_ms"] == pytest.approx(
-        record["hints_ms"]["predicted_per_token_ms"], rel=0.03
-    )
+    def check() -> None:
+        ran = lens(
+            *("profile", "llamacpp/smollm2", "Tell me about bridges.", "--max-tokens", "24"),
+            *("--base-url", proxied_llama.url, "--ca-file", str(certificate.ca)),
+        )
+        assert ran.code == 0, ran.err
+        record = ran.record
+        assert record["usage"]["output"] == 24
+        told_ms = record["hints_ms"]["predicted_per_token_ms"]
+        assert record["tpot_ms"] == pytest.approx(told_ms, rel=0.03)
+
+    within_three(check)
 
 
 def test_a_server_that_speaks_http2_alone(
