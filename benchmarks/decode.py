@@ -37,13 +37,13 @@ def capture(size: int, end: str) -> Timeline:
     timeline = Timeline()
     timeline.start_ns, timeline.status, timeline.complete = 0, 200, True
     timeline.headers = (("content-type", "text/event-stream"),)
-    for number, event in enumerate(_events(size), 1):
+    for number, event in enumerate(events(size), 1):
         timeline.add(number * 20_000_000, f"data: {event}{end}{end}".encode())
     timeline.first_byte_ns, timeline.closed_ns = timeline.at[0], timeline.at[-1]
     return timeline
 
 
-def _events(size: int) -> list[str]:
+def events(size: int) -> list[str]:
     choice = '[{"index":0,"delta":%s,"logprobs":null,"finish_reason":%s}],"usage":null}'
     texts = [choice % (json.dumps({"content": f" token{i % 90}"}), "null") for i in range(size)]
     usage = {"prompt_tokens": 9, "completion_tokens": size, "total_tokens": size + 9}

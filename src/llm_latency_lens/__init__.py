@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .experiments.coldstart import Cooling
     from .experiments.compare import Contest, acompare, compare
     from .experiments.party import Trial
-    from .lens import Lens, load
+    from .lens import Lens, export, load
     from .measured import Benchmark, Profile
     from .metrics.coldstart import Coldstart
     from .metrics.comparison import Comparison
@@ -63,6 +63,7 @@ _HOMES = {
     "UsageError": "errors",
     "acompare": "experiments.compare",
     "compare": "experiments.compare",
+    "export": "lens",
     "load": "lens",
 }
 
@@ -97,6 +98,7 @@ __all__ = [
     "__version__",
     "acompare",
     "compare",
+    "export",
     "load",
 ]
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypedDict, Unpack
 
 from . import providers
 from .costs import budget_of, estimate, price_of
@@ -42,9 +43,11 @@ from .metrics.context import Context
 from .pricing import Estimate, Pricer, Prices
 from .record import EventKind, Record
 from .request import Operation, Prompt, Target
+from .sinks import Exported
+from .sinks.files import save
 from .store import runs
 from .store.prices import keep_prices, open_book, pricer_of
-from .store.runs import Raw
+from .store.runs import Raw, Run
 from .store.understand import CountTokens, records, summarise
 from .targets import Aim, Place, locate, opened
 from .transport import Network, Timeouts, Tls
@@ -353,9 +356,49 @@ def load(
     they and today's list say, with `reprice` false only if none were kept. Raises UsageError when
     there is no such run, StoreError when it cannot be read.
     """
-    found = runs.find(str(run))
-    pricer = pricer_of(found.file.context, open_book(prices), anew=prices is not None and reprice)
+    found, pricer = _found(run, prices, reprice)
     return Benchmark(summarise(found, (), tokenizer, pricer), found, (), tokenizer, pricer)
+
+
+def exported(
+    run: str | Path,
+    *,
+    keep_text: bool = False,
+    tokenizer: CountTokens | None = None,
+    prices: Prices | None = None,
+    reprice: bool = True,
+) -> Exported:
+    """The run as `sinks` write it; nothing is decoded before it is asked for. See `load`."""
+    found, pricer = _found(run, prices, reprice)
+    read = partial(records, found, (), tokenizer, pricer)
+    return Exported(found.file.context, read, keep_text)
+
+
+def export(run: str | Path, to: str, output: str | Path, **settings: Unpack[Exporting]) -> None:
+    """Write a kept run to a file in the format of another program: "csv", "parquet", "perfetto"
+    and others; the page "Exports" of the documentation lists them.
+
+    An older file is replaced when the new one is complete. `settings` are those of `load`, and
+    `keep_text`, which puts what the model said into formats that have a place for it. Raises what
+    `load` does, UsageError for an unknown format or one that needs more to be installed, and
+    RunError when the disk does not take it.
+    """
+    save(exported(run, **settings), to, str(output))
+
+
+class Exporting(TypedDict, total=False):
+    """How `export` reads a run."""
+
+    keep_text: bool
+    tokenizer: CountTokens | None
+    prices: Prices | None
+    reprice: bool
+
+
+def _found(run: str | Path, prices: Prices | None, reprice: bool) -> tuple[Run, Pricer]:
+    found = runs.find(str(run))
+    anew = prices is not None and reprice
+    return found, pricer_of(found.file.context, open_book(prices), anew=anew)
 
 
 class _Teller:

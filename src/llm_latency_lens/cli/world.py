@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..lens import Lens
     from ..measured import Benchmark
     from ..metrics.comparison import Comparison
+    from ..sinks import Exported
     from ..testing.process import RunningSimulator
 
 
@@ -33,6 +34,12 @@ def _load(run: str, **settings: Any) -> Benchmark:
     from ..lens import load
 
     return load(run, **settings)
+
+
+def _exported(run: str, **settings: Any) -> Exported:
+    from ..lens import exported
+
+    return exported(run, **settings)
 
 
 def _simulator(**options: str) -> AbstractContextManager[RunningSimulator]:
@@ -56,8 +63,8 @@ def _compare(*args: Any, **settings: Any) -> Trial[Comparison]:
 
 @dataclass(slots=True)
 class World:
-    """The outside of a command. The last five are the library's own: `Lens` and `load` of `lens`,
-    `start_simulator` with the simulator's options as texts, `calibrate` and `compare`."""
+    """The outside of a command. The last six are the library's own: `Lens`, `load` and `exported`
+    of `lens`, `start_simulator` with the simulator's options as texts, `calibrate`, `compare`."""
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
@@ -65,6 +72,7 @@ class World:
     stdin: BinaryIO | None = None
     lens: Callable[..., Lens] = _lens
     load: Callable[..., Benchmark] = _load
+    exported: Callable[..., Exported] = _exported
     simulator: Callable[..., AbstractContextManager[RunningSimulator]] = _simulator
     calibrate: Callable[..., Certificate] = _calibrate
     compare: Callable[..., Trial[Comparison]] = _compare

@@ -5,7 +5,8 @@ One file a format, each with `write(exported, file)`; it is imported when the fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from ..errors import UsageError
@@ -19,7 +20,8 @@ class Format:
     """One format: `module` here has its `write`, `extra` is what must be installed besides.
 
     `ending` is usual for its files. One that is not text is refused on a terminal. `parts` are the
-    endings of further files, written beside the first.
+    endings of further files, written beside the first. `variants` are other modules, for files
+    that end otherwise.
     """
 
     module: str
@@ -28,34 +30,31 @@ class Format:
     extra: str | None = None
     binary: bool = False
     parts: tuple[str, ...] = ()
+    variants: Mapping[str, str] = field(default_factory=dict)
+
+    def module_for(self, path: str) -> str:
+        """The module that writes a file of this name."""
+        ends = (module for ending, module in self.variants.items() if path.endswith(ending))
+        return next(ends, self.module)
 
 
 FORMATS = {
     "json": Format("json", "The result as one JSON document.", ".json"),
     "jsonl": Format("jsonl", "One JSON line for each request.", ".jsonl"),
-    "prometheus": Format(
-        "prometheus", "Metrics as Prometheus scrapes them.", ".prom", extra="prometheus"
-    ),
-    "openmetrics": Format(
-        "openmetrics", "The same as OpenMetrics, with exemplars.", ".om", extra="prometheus"
-    ),
-    "influx": Format("influx", "A point for each request, in InfluxDB's line protocol.", ".lp"),
-    "otlp-json": Format(
-        "otlp_json",
-        "OpenTelemetry's traces and metrics, by its conventions for generative AI.",
-        ".jsonl",
-        parts=(".metrics.jsonl",),
-    ),
-    "statsd": Format("statsd", "StatsD lines, as they would be sent.", ".statsd"),
 }
 """By the names that `--to` takes."""
 
 
-def export_of(name: str) -> Export:
-    """What writes a format. Raises `UsageError` where something is not installed that it needs."""
-    form = FORMATS[name]
+def export_of(name: str, path: str = "-") -> Export:
+    """What writes a format to a file of this name.
+
+    Raises `UsageError` for an unknown one, and where something is not installed that it needs.
+    """
+    form = FORMATS.get(name)
+    if form is None:
+        raise UsageError(f"no format {name!r}: there are {', '.join(FORMATS)}")
     try:
-        write: Export = import_module(f".{form.module}", __name__).write
+        write: Export = import_module(f".{form.module_for(path)}", __name__).write
     except ModuleNotFoundError as error:
         if form.extra is None:
             raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..metrics.context import Context
@@ -14,10 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Exported:
-    """What an export is made of: one run's result and, as often as asked, its records.
+    """What an export is made of: one run's records, as often as asked, and its result.
 
-    `read` gives the records anew each time. `keep_text` says whether what the model said may be
-    written.
+    `read` decodes the records anew each time, which takes longer than all else. Once they have
+    been read to the end the result costs nothing more: a format that needs both takes the records
+    first. `keep_text` says whether what the model said may be written.
     """
 
     context: Context
@@ -25,20 +28,37 @@ class Exported:
     keep_text: bool = False
     _result: Result | None = field(default=None, repr=False)
 
-    def records(self) -> Iterable[Record]:
+    @property
+    def experiment(self) -> str | None:
+        """The experiment whose run this is. It has records, but no result of one benchmark."""
+        return self.context.config.get("experiment")
+
+    def records(self) -> Iterator[Record]:
         """Every attempt at every request, in the order in which they ended."""
-        return self.read()
+        if self.experiment or self._result:
+            yield from self.read()
+            return
+        from ..metrics.summary import Summarizer
+
+        summarizer = Summarizer()
+        for record in self.read():
+            summarizer.add(record)
+            yield record
+        self._result = summarizer.result(self.context)
 
     @property
     def result(self) -> Result:
-        """The records, summed up: the figures of `report`, to the last digit."""
+        """The figures of `report`, to the last digit. Raises `UsageError` for an experiment's."""
+        if self.experiment:
+            raise UsageError(
+                f"the run {self.context.id} is of `{self.experiment}`: it has no result of one"
+                " benchmark; its requests can be exported (jsonl, csv, parquet), and"
+                " `latency-lens report RUN --output FILE` writes its own result"
+            )
         if self._result is None:
-            from ..metrics.summary import Summarizer
-
-            summarizer = Summarizer()
-            for record in self.read():
-                summarizer.add(record)
-            self._result = summarizer.result(self.context)
+            for _ in self.records():
+                pass
+        assert self._result is not None
         return self._result
 
 

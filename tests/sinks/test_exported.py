@@ -1,0 +1,55 @@
+"""The seam: how often a run is decoded, and what experiments have."""
+
+from __future__ import annotations
+
+import pytest
+from sink_runs import context, mixed, run_of, written
+
+from llm_latency_lens.errors import UsageError
+from llm_latency_lens.metrics.summary import Summarizer
+from llm_latency_lens.sinks import Exported, export_of
+
+
+def counted() -> tuple[Exported, list[int]]:
+    """A run, and how many records were read of it each time."""
+    reads: list[int] = []
+
+    def read():
+        reads.append(0)
+        for record in mixed():
+            reads[-1] += 1
+            yield record
+
+    return Exported(context(), read), reads
+
+
+def test_records_that_were_read_give_the_result_for_nothing():
+    exported, reads = counted()
+    summarizer = Summarizer()
+    for record in exported.records():
+        summarizer.add(record)
+    assert exported.result == summarizer.result(context())
+    assert exported.result is exported.result
+    assert reads == [13]
+    assert len(list(exported.records())) == 13
+    assert reads == [13, 13]
+
+
+def test_a_result_alone_reads_the_records_once():
+    exported, reads = counted()
+    next(exported.records())
+    assert exported.result.requests.ok == 8
+    assert reads == [1, 13]
+
+
+def test_an_experiment_has_records_and_no_result():
+    exported = run_of(config={"experiment": "compare"})
+    assert len(list(exported.records())) == 13
+    with pytest.raises(UsageError, match="is of `compare`: it has no result of one benchmark"):
+        written("json", exported)
+    assert written("jsonl", exported).count(b"\n") == 13
+
+
+def test_an_unknown_format_is_told_with_the_known_ones():
+    with pytest.raises(UsageError, match="no format 'yaml': there are json, jsonl"):
+        export_of("yaml")
