@@ -19,6 +19,8 @@ Answers that a late reader merged are not judged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -63,7 +65,15 @@ def find_stalls(gaps_ns: Ints, begins: Ints) -> Stalls:
     )
 
 
-def _limit_ns(ordered: Ints) -> float:
+def stalls_of(gaps_ns: Sequence[int]) -> list[int]:
+    """Which of one request's gaps are stalls, as places among them."""
+    if max(gaps_ns, default=0) <= FLOOR_MS * 1e6:
+        return []
+    limit_ns = _limit_ns(sorted(gaps_ns))
+    return [place for place, gap_ns in enumerate(gaps_ns) if gap_ns > limit_ns]
+
+
+def _limit_ns(ordered: Ints | Sequence[int]) -> float:
     middle = len(ordered) // 2
     median = (int(ordered[middle]) + int(ordered[-middle - 1])) / 2
     return max(FLOOR_MS * 1e6, FACTOR * median)

@@ -41,6 +41,20 @@ class Format:
 FORMATS = {
     "json": Format("json", "The result as one JSON document.", ".json"),
     "jsonl": Format("jsonl", "One JSON line for each request.", ".jsonl"),
+    "prometheus": Format(
+        "prometheus", "Metrics as Prometheus scrapes them.", ".prom", extra="prometheus"
+    ),
+    "openmetrics": Format(
+        "openmetrics", "The same as OpenMetrics, with exemplars.", ".om", extra="prometheus"
+    ),
+    "influx": Format("influx", "A point for each request, in InfluxDB's line protocol.", ".lp"),
+    "otlp-json": Format(
+        "otlp_json",
+        "OpenTelemetry's traces and metrics, by its conventions for generative AI.",
+        ".jsonl",
+        parts=(".metrics.jsonl",),
+    ),
+    "statsd": Format("statsd", "StatsD lines, as they would be sent.", ".statsd"),
 }
 """By the names that `--to` takes."""
 
