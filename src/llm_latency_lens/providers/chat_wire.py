@@ -44,13 +44,23 @@ class Detail(msgspec.Struct, gc=False):
     summary: str | None = None
 
 
+class Step(msgspec.Struct, gc=False):
+    """A step of Perplexity's research; what it searched and found is not the model's word."""
+
+    thought: str | None = None
+
+
 class Delta(msgspec.Struct, gc=False):
-    """What is new in a choice, or all of it; `content` is a string or, with Mistral, parts."""
+    """What is new in a choice, or all of it; `content` is a string or, with Mistral and
+    Databricks, parts."""
 
     content: Any = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_text: str | None = None
+    """GitHub Copilot's name."""
     reasoning_details: list[Detail] | None = None
+    reasoning_steps: list[Step] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
@@ -61,10 +71,12 @@ class Delta(msgspec.Struct, gc=False):
         Some servers repeat the same text under two names (vLLM as `reasoning` and
         `reasoning_content`, OpenRouter as `reasoning` and `reasoning_details`).
         """
-        if text := self.reasoning_content or self.reasoning:
+        if text := self.reasoning_content or self.reasoning or self.reasoning_text:
             return text
         if self.reasoning_details:
             return "".join(one.text or one.summary or "" for one in self.reasoning_details)
+        if self.reasoning_steps:
+            return "".join(one.thought or "" for one in self.reasoning_steps)
         return _thinking(self.content) if isinstance(self.content, list) else ""
 
     def called(self) -> str:
@@ -104,6 +116,8 @@ class Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
     usage: Counts | None = None
     """Moonshot puts the counts here, beside the finish reason."""
+    error: Any = None
+    """OpenRouter may put it here, beside the finish reason `error`."""
 
 
 class InputDetails(msgspec.Struct, gc=False):
@@ -143,6 +157,7 @@ class Counts(msgspec.Struct, gc=False):
     completion_tokens_details: OutputDetails | None = None
     prompt_cache_hit_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     reasoning_tokens: int | None = None
     queue_time: float | None = None
@@ -191,8 +206,10 @@ def billed(cost: Decimal | Cost | None, ticks: int | None) -> Decimal | None:
 
 
 def _thinking(parts: list[Any]) -> str:
-    """Mistral's thinking parts: `[{"type": "thinking", "thinking": [{"text": "..."}]}]`."""
-    return "".join(text_of(one.get("thinking")) or "" for one in parts if isinstance(one, dict))
+    """Mistral's parts `{"type": "thinking", "thinking": [{"text": "..."}]}`, and those of
+    Databricks: `{"type": "reasoning", "summary": [{"text": "..."}]}`."""
+    told = (one.get("thinking") or one.get("summary") for one in parts if isinstance(one, dict))
+    return "".join(text_of(one) or "" for one in told)
 
 
 def arguments_of(given: Any) -> str:

@@ -8,6 +8,8 @@ The shapes read here, and who sends them:
     {"error": {"type", "message", "details"}}           Anthropic
     {"error": {"code": 429, "status", "details": []}}   Google, also in a list of one
     {"error": "text", "error_type": "word"}             TGI, Ollama's own API
+    {"error": {"message", "http_status_code": 422}}     TGI, inside a stream
+    {"error": "word or text", "message": "text"}        gateways
     {"object": "error", "message", "type", "code"}      SGLang; Mistral with a detail as message
     {"statusCode": 401, "message"}                      Azure's gateway
     {"detail": "text"}, {"detail": [{"loc", "msg"}]}    FastAPI
@@ -134,6 +136,7 @@ _STATUS: dict[int, ErrorKind] = {
 }
 
 _LONGEST_S = 1_000_000_000
+_NOTHING = frozenset(("none", "null"))
 _TITLE = re.compile(rb"(?is)<title[^>]*>([^<]*)")
 
 
@@ -212,8 +215,7 @@ def complaint_of(document: Any) -> Complaint:
         return Complaint(one_line(str(document)) if document is not None else "")
     error = document.get("error") or document.get("Output") or document
     if not isinstance(error, dict):
-        word = document.get("error_type") or document.get("type")
-        return Complaint(one_line(str(error)), type=_word(word))
+        error = _around(str(error), document)
     inner, details, more = (error.get(name) for name in ("innererror", "details", "metadata"))
     code, status = _code(error.get("code"))
     if code is None and isinstance(inner, dict):
@@ -229,7 +231,7 @@ def complaint_of(document: Any) -> Complaint:
     if kind is None and isinstance(more, dict):
         kind = more.get("error_type")
     if number is None:
-        number = _code(document.get("status_code"))[1]
+        number = _number(error, document)
     its = read_status(error)
     return Complaint(
         _message(error),
@@ -240,6 +242,28 @@ def complaint_of(document: Any) -> Complaint:
         its.spent or _of_a_day(error, more),
         _passed_on(more),
     )
+
+
+def _around(text: str, document: dict[str, Any]) -> dict[str, Any]:
+    """An error that is a text or a word, with what stands beside it, as the object of others.
+
+    A code is taken as a number alone: xAI has a sentence there, which says less than the text.
+    """
+    found: dict[str, Any] = {name: document.get(name) for name in ("status", "statusCode")}
+    if isinstance(document.get("code"), int):
+        found["code"] = document["code"]
+    word = document.get("error_type") or document.get("type")
+    if isinstance(more := document.get("message"), str) and more:
+        return {**found, "message": more, "type": word or text}
+    known = text.lower() in _SURE or text.lower() in _LIKELY
+    return {**found, "message": text, "type": word or (text if known else None)}
+
+
+def _number(*objects: dict[str, Any]) -> int | None:
+    """The status under the names that Groq and Cerebras, and TGI, have for it."""
+    names = ("status_code", "http_status_code")
+    found = (_code(one.get(name))[1] for one in objects for name in names)
+    return next((one for one in found if one is not None), None)
 
 
 def _delay(*objects: dict[str, Any]) -> float | None:
@@ -309,7 +333,10 @@ def _code(code: Any) -> tuple[str | None, int | None]:
 
 
 def _word(value: Any) -> str | None:
-    return one_line(value)[:80] if isinstance(value, str) and value.strip() else None
+    """A word; LiteLLM writes the absence of one as "None"."""
+    if not isinstance(value, str) or not value.strip() or value.lower() in _NOTHING:
+        return None
+    return one_line(value)[:80]
 
 
 def page_title(body: bytes) -> str:

@@ -18,19 +18,23 @@ from .answer import CHECK, Answer, count, events_of, is_stream
 from .asking import address, ask, bearer, limit_of
 from .chat_wire import Chunk, Cost, Counts, InputDetails, OutputDetails, Times, billed, read
 from .common import begin, refused
-from .errors_map import complaint_of, read_complaint
+from .errors_map import Complaint, complaint_of, read_complaint
 from .typed import whole_of
 
 PATH = "/chat/completions"
 OFFICIAL_HOST = "api.openai.com"
 
-# Finish reasons that stand for a failure: OpenRouter and Mistral, SGLang, DeepSeek.
+# Finish reasons that stand for a failure: OpenRouter and Mistral, SGLang, DeepSeek, Z.ai.
 _BROKEN_OFF = {
     "error": (ErrorKind.SERVER, "the provider broke the answer off (finish_reason error)"),
     "abort": (ErrorKind.SERVER, "the server aborted the answer (finish_reason abort)"),
     "insufficient_system_resource": (
         ErrorKind.OVERLOADED,
         "the provider ran out of capacity during the answer",
+    ),
+    "network_error": (
+        ErrorKind.SERVER,
+        "the provider lost the answer (finish_reason network_error)",
     ),
 }
 _DAY_MS = 86_400_000
@@ -109,22 +113,28 @@ def decode(timeline: Timeline) -> Record:
 class _Chat:
     """Gathers one answer, chunk by chunk."""
 
-    __slots__ = ("answer", "counts", "ended_read", "finished", "seen", "timings")
+    __slots__ = ("answer", "bare", "counts", "ended_read", "finished", "said", "seen", "timings")
 
     def __init__(self) -> None:
         self.answer = Answer()
         self.counts: Counts | None = None
         self.seen: set[int] = set()
         self.finished: set[int] = set()
+        self.said: set[int] = set()
+        """Choices that brought content."""
         self.ended_read: int | None = None
         """The read that completed the finish reason and the usage, whichever came last."""
         self.timings: Mapping[str, Any] = {}
+        self.bare = b""
+        """The last event that is no chunk."""
 
     def stream(self, body: bytes, timeline: Timeline) -> None:
         answer, take = self.answer, self._take
         for chunk, name, place, data in answer.chunks_of(events_of(timeline, body), read):
             if chunk.error or chunk.object == "error" or name == b"error":
                 answer.complain(read_complaint(data))
+            elif chunk.choices is None and chunk.usage is None and chunk.object is None:
+                self.bare = data
             take(chunk, place)
 
     def document(self, body: bytes, timeline: Timeline) -> None:
@@ -179,8 +189,12 @@ class _Chat:
         counts: Counts | None = None
         for choice in chunk.choices or ():
             self.seen.add(choice.index)
-            delta = choice.delta or choice.message
+            delta = choice.delta
+            # MiniMax repeats in its last event, as a message, all that had come in pieces.
+            if delta is None and choice.index not in self.said:
+                delta = choice.message
             if delta is not None and (carried := delta.carried()):
+                self.said.add(choice.index)
                 answer.thought = answer.thought or bool(delta.thought())
                 found = _merged(found, carried) if found else carried
             if choice.finish_reason:
@@ -188,6 +202,8 @@ class _Chat:
                 self.finished.add(choice.index)
                 self.ended_read = None
                 counts = choice.usage or counts
+            if choice.error:
+                answer.complain(complaint_of({"error": choice.error}))
         if found:
             answer.say(*found, place)
         return counts
@@ -199,6 +215,8 @@ class _Chat:
             _fill_counts(answer, self.counts)
         if self.timings:
             _fill_from_timings(answer.usage, self.timings)
+        if self.bare and answer.finish_reason is None and timeline.complete:
+            self._unmarked(read_complaint(self.bare))
         done = answer.done_read is not None
         return answer.settle(
             record,
@@ -208,6 +226,15 @@ class _Chat:
             else "the stream ended without a finish reason and without [DONE]",
             broken_off=_BROKEN_OFF,
         )
+
+    def _unmarked(self, complaint: Complaint) -> None:
+        """An error that stands in an event without a mark of one: why there is no finish reason.
+
+        A message alone may be of anything; a gateway's and a framework's errors have more.
+        """
+        told = complaint.provider_code or complaint.status is not None
+        if complaint.message and (told or b'"detail"' in self.bare):
+            self.answer.complain(complaint)
 
     def _own_end(self) -> int | None:
         """The read that completed the stream's own last event; None when it was not seen."""
@@ -231,7 +258,7 @@ def _fill_counts(answer: Answer, counts: Counts) -> None:
     usage.output = count(counts.completion_tokens)
     usage.cached_input = _either(before.cached_tokens, counts.prompt_cache_hit_tokens)
     if usage.cached_input is None:
-        usage.cached_input = count(counts.cached_tokens)
+        usage.cached_input = _either(counts.cached_tokens, counts.cache_read_input_tokens)
     usage.cache_write = _either(before.cache_write_tokens, counts.cache_creation_input_tokens)
     usage.reasoning = _either(after.reasoning_tokens, counts.reasoning_tokens)
     usage.audio_input = count(before.audio_tokens)
