@@ -17,7 +17,12 @@ def main(file: str, command: list[str]) -> int:
     begun = time.time_ns()
     child = os.posix_spawnp(command[0], command, os.environ)
     _, status, usage = os.wait4(child, 0)
-    figures = {"begun_ns": begun, "ended_ns": time.time_ns(), "peak_mb": usage.ru_maxrss / 1024}
+    figures = {
+        "begun_ns": begun,
+        "ended_ns": time.time_ns(),
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss / 1024,
+    }
     Path(file).write_text(json.dumps(figures))
     return os.waitstatus_to_exitcode(status)
 

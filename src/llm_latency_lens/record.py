@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -44,6 +44,11 @@ class RequestError:
     provider_code: str | None = None
     retry_after_s: float | None = None
     """How long the provider asks to wait before the next attempt, whatever form it said it in."""
+
+    def unquoted(self) -> RequestError:
+        """The same without what the provider may have quoted: a filter that refuses a prompt may
+        repeat it, and no text of a prompt is written unless it is asked for."""
+        return replace(self, message="") if self.kind is ErrorKind.CONTENT_FILTER else self
 
 
 @dataclass(frozen=True, slots=True)

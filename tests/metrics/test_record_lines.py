@@ -93,7 +93,11 @@ def test_a_line_with_text_reads_back_to_the_same_record(record: Record) -> None:
 @given(records)
 def test_without_text_only_the_text_is_lost(record: Record) -> None:
     written = lines.encode(lines.to_line(record))
-    silent = replace(record, events=replace(record.events, text=[""] * len(record.events)))
+    silent = replace(
+        record,
+        events=replace(record.events, text=[""] * len(record.events)),
+        error=record.error and record.error.unquoted(),
+    )
     assert lines.from_line(lines.decode(written)) == silent
 
 
@@ -202,3 +206,10 @@ def test_the_schema_in_the_documentation_is_the_one_of_the_code() -> None:
 def test_every_line_agrees_with_its_schema(record: Record) -> None:
     validator = jsonschema.Draft202012Validator(lines.json_schema())
     validator.validate(json.loads(lines.encode(lines.to_line(record, keep_text=True))))
+
+
+def test_a_filters_words_are_text_too() -> None:
+    error = RequestError(ErrorKind.CONTENT_FILTER, Stage.WAIT, "refused: my secret", 400)
+    record = Record("r", 0, Status.FAILED, error=error)
+    assert b"secret" not in lines.encode(lines.to_line(record))
+    assert lines.from_line(lines.to_line(record, keep_text=True)).error == error

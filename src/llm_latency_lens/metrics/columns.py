@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from ..record import Record, RequestError, Status
 from ..request import Operation
-from ..timeline import ErrorKind
 from .cost import CostSum
 from .rate_limits import LimitSum
 from .whereabouts import whereabouts
@@ -237,10 +236,7 @@ class Columns:
 
 
 def _cause(error: RequestError) -> RequestError:
-    """The error as a cause to be counted: on one line, short, and without a provider's quotation.
-
-    A content filter may quote the prompt that it refuses, which no result may contain.
-    """
-    quoted = error.kind is ErrorKind.CONTENT_FILTER
-    message = "" if quoted else " ".join(error.message.split())[:300]
+    """The error as a cause to be counted: on one line, short, and without a quotation."""
+    error = error.unquoted()
+    message = " ".join(error.message.split())[:300]
     return RequestError(error.kind, error.stage, message, error.http_status, error.provider_code)

@@ -121,7 +121,6 @@ _SHARED = (
     "id",
     "index",
     "status",
-    "error",
     "start_unix_ns",
     "usage",
     "provider",
@@ -161,8 +160,9 @@ _TEXT_FIELD = {
 
 def to_line(record: Record, *, keep_text: bool = False) -> Line:
     """The line of a record; it holds what the model said only if `keep_text`."""
-    origin_ns = _origin_ns(record)
+    origin_ns, error = _origin_ns(record), record.error
     line = Line(
+        error=error if keep_text or error is None else error.unquoted(),
         marks_ms=_marks(record, origin_ns),
         events=_events(record.events, origin_ns),
         ttft_ms=_ms(record.ttft_ns),
@@ -181,7 +181,7 @@ def to_line(record: Record, *, keep_text: bool = False) -> Line:
         **{name: getattr(record, name) for name in _SHARED},
     )
     if keep_text:
-        for name, text in _texts(record.events).items():
+        for name, text in texts_of(record.events).items():
             setattr(line, name, text)
     return line
 
@@ -190,6 +190,7 @@ def from_line(line: Line) -> Record:
     """The record of a line; its events have empty text where the line kept none."""
     origin_ns, marks = line.origin_ns, line.marks_ms
     return Record(
+        error=line.error,
         planned_ns=_at(marks.planned, origin_ns),
         start_ns=origin_ns if line.started else None,
         sent_ns=_at(marks.sent, origin_ns),
@@ -206,13 +207,8 @@ def from_line(line: Line) -> Record:
 
 
 def encode(line: Line) -> bytes:
-    """The line as JSON, without a line break. Halves of surrogate pairs become question marks."""
-    try:
-        return schema.encode(line)
-    except UnicodeEncodeError:
-        return schema.encode(
-            _without_surrogates(msgspec.to_builtins(line, builtin_types=(Decimal,)))
-        )
+    """The line as JSON, without a line break."""
+    return schema.encode(line)
 
 
 def decode(text: bytes | str) -> Line:
@@ -287,7 +283,7 @@ def _events_back(line: Line) -> Events:
     )
 
 
-def _texts(events: Events) -> dict[str, str]:
+def texts_of(events: Events) -> dict[str, str]:
     """What was said, one string for each kind of content that occurred."""
     parts: dict[str, list[str]] = {}
     for kind, text in zip(events.kind, events.text, strict=True):
@@ -336,13 +332,3 @@ def _connection_back(line: ConnectionLine) -> Connection:
         tls_resumed=line.tls_resumed,
         resent=line.resent,
     )
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, list | tuple):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
-    return value

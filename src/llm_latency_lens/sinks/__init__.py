@@ -41,6 +41,16 @@ class Format:
 FORMATS = {
     "json": Format("json", "The result as one JSON document.", ".json"),
     "jsonl": Format("jsonl", "One JSON line for each request.", ".jsonl"),
+    "csv": Format("csv", "One row for each request.", ".csv"),
+    "parquet": Format(
+        "parquet",
+        "Requests and tokens as two tables.",
+        ".parquet",
+        extra="store",
+        binary=True,
+        parts=(".tokens.parquet",),
+    ),
+    "msgpack": Format("msgpack", "The result and its requests.", ".msgpack", binary=True),
     "prometheus": Format(
         "prometheus", "Metrics as Prometheus scrapes them.", ".prom", extra="prometheus"
     ),
