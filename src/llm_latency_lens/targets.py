@@ -94,7 +94,18 @@ def locate(
         region=place.region or _first_set(provider.region_env, environ) or provider.region,
         project=place.project or _first_set(provider.project_env, environ),
         api_version=place.api_version or _first_set(provider.api_version_env, environ),
+        headers=(*target.headers, *_headers_of(provider, target, environ)),
     )
+
+
+def _headers_of(
+    provider: Provider, target: Target, environ: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """What the environment adds to the headers that the user gave."""
+    given = {name.lower() for name, _ in target.headers}
+    for name, variable in provider.headers_env:
+        if name not in given and (value := environ.get(variable)):
+            yield name, value
 
 
 def find_key(

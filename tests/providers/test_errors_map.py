@@ -81,6 +81,8 @@ def test_words_before_statuses(complaint: Complaint, status: int | None, kind: s
         ({"error": "text", "type": " "}, Complaint("text")),
         ({"error": "text", "code": 429}, Complaint("text", None, None, 429)),
         ({"error": "text", "status_code": 503}, Complaint("text", None, None, 503)),
+        ({"error": "text", "status": 503}, Complaint("text", None, None, 503)),
+        ({"error": "Gone", "statusCode": 410, "message": "m"}, Complaint("m", None, "Gone", 410)),
         ({"error": "Overloaded"}, Complaint("Overloaded", None, "Overloaded")),
         ({"error": "rate_limit", "message": "m"}, Complaint("m", None, "rate_limit")),
         ({"error": "text", "code": "a sentence", "message": ""}, Complaint("text")),

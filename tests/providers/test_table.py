@@ -62,7 +62,8 @@ def test_rows(row: Provider) -> None:
     assert set(row.reports) <= REPORTS
     assert row.notes == row.notes.strip()
     variables = (row.key_env, row.base_url_env, row.region_env, row.project_env)
-    for variable in (*variables, row.api_version_env):
+    named = tuple(variable for _, variable in row.headers_env)
+    for variable in (*variables, row.api_version_env, named):
         assert all(re.fullmatch(r"[A-Z][A-Z0-9_]+", name) for name in variable)
 
 

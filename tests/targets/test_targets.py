@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from llm_latency_lens.errors import UsageError
-from llm_latency_lens.providers import Provider, openai_chat
+from llm_latency_lens.providers import Provider, get, openai_chat
 from llm_latency_lens.request import Operation, Prompt, Secret, Target
 from llm_latency_lens.targets import Place, address_of, find_key, locate, opened
 
@@ -76,6 +76,25 @@ def test_what_the_clouds_put_into_their_addresses_is_found() -> None:
     assert (found.region, found.project, found.api_version) == ("east", "p", "v")
     found = locate(CLOUD, target(), Place(None, "r", "q", "w"), environ)
     assert (found.region, found.project, found.api_version) == ("r", "q", "w")
+
+
+def test_headers_of_the_environment_are_added_to_those_that_were_given() -> None:
+    row = dataclasses.replace(KEYED, headers_env=(("x-one", "ONE"), ("x-two", "TWO")))
+    asked = target(headers=(("X-One", "mine"),))
+    environ = {"ONE": "1", "TWO": "2"}
+    found = locate(row, asked, Place(), environ, api_key="k")
+    assert found.headers == (("X-One", "mine"), ("x-two", "2"))
+    assert locate(row, target(), Place(), {"ONE": ""}, api_key="k").headers == ()
+
+
+@pytest.mark.parametrize("name", ["openai", "openai-responses"])
+def test_openai_is_told_which_account_is_charged(name: str) -> None:
+    environ = {"OPENAI_API_KEY": "k", "OPENAI_ORG_ID": "o", "OPENAI_PROJECT_ID": "p"}
+    row = get(name)
+    found = locate(row, target(provider=name), Place(), environ)
+    request = row.build(found, Prompt.of("Hi"))
+    assert dict(request.headers)["openai-organization"] == "o"
+    assert dict(request.headers)["openai-project"] == "p"
 
 
 def test_the_given_key_comes_before_the_environments() -> None:

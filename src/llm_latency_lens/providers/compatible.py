@@ -28,9 +28,13 @@ def _local(
     notes: str = "",
     *,
     key_env: tuple[str, ...] = (),
+    base_url_env: tuple[str, ...] = (),
     also: Mapping[Operation, Dialect] | None = None,
 ) -> Provider:
-    """A server on this machine that speaks OpenAI's chat completions and needs no key."""
+    """A server on this machine that speaks OpenAI's chat completions and needs no key.
+
+    `key_env` is where the server itself, or its own client, finds one.
+    """
     return Provider(
         name,
         title,
@@ -38,6 +42,7 @@ def _local(
         openai_chat.build,
         openai_chat.decode,
         key_env=key_env,
+        base_url_env=base_url_env,
         reports=reports,
         notes=notes,
         also=also or {},
@@ -109,6 +114,7 @@ ROWS = (
         reports=("usage", "cached", "reasoning", "timings"),
         notes="with --base-url: any server that is compatible",
         also=_EMBEDS,
+        headers_env=openai_chat.ACCOUNT_ENV,
     ),
     _hosted(
         "groq",
@@ -217,6 +223,7 @@ ROWS = (
         8000,
         ("usage", "cached"),
         "cached tokens need --enable-prompt-tokens-details on the server",
+        key_env=("VLLM_API_KEY",),
         also=_RANKS,
     ),
     _local(
@@ -227,7 +234,14 @@ ROWS = (
         "cached tokens need --enable-cache-report on the server",
         also=_RANKS,
     ),
-    _local("llamacpp", "llama.cpp server", 8080, ("usage", "cached", "timings"), also=_RANKS),
+    _local(
+        "llamacpp",
+        "llama.cpp server",
+        8080,
+        ("usage", "cached", "timings"),
+        key_env=("LLAMA_API_KEY",),
+        also=_RANKS,
+    ),
     _local("tgi", "Text Generation Inference", 3000, ("usage",), "in its container the port is 80"),
     _local("lmstudio", "LM Studio", 1234, ("usage",), also=_EMBEDS),
     _local("tensorrt-llm", "TensorRT-LLM, trtllm-serve", 8000, ("usage",)),
@@ -237,6 +251,7 @@ ROWS = (
         4000,
         ("usage", "cached", "reasoning", "timings"),
         key_env=("LITELLM_PROXY_API_KEY",),
+        base_url_env=("LITELLM_PROXY_API_BASE",),
         also=_RANKS,
     ),
 )

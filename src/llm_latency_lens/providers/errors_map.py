@@ -249,9 +249,8 @@ def _around(text: str, document: dict[str, Any]) -> dict[str, Any]:
 
     A code is taken as a number alone: xAI has a sentence there, which says less than the text.
     """
-    found: dict[str, Any] = {name: document.get(name) for name in ("status", "statusCode")}
-    if isinstance(document.get("code"), int):
-        found["code"] = document["code"]
+    names = ("status", "statusCode", "code")
+    found = {name: document[name] for name in names if isinstance(document.get(name), int)}
     word = document.get("error_type") or document.get("type")
     if isinstance(more := document.get("message"), str) and more:
         return {**found, "message": more, "type": word or text}

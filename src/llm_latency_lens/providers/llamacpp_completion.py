@@ -184,6 +184,7 @@ ROWS = (
         "http://127.0.0.1:8080",
         build,
         decode,
+        key_env=("LLAMA_API_KEY",),
         reports=("usage", "cached", "timings"),
         notes="sends the prompt's text alone, without a chat template",
     ),

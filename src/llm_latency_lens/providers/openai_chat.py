@@ -23,6 +23,11 @@ from .typed import whole_of
 
 PATH = "/chat/completions"
 OFFICIAL_HOST = "api.openai.com"
+ACCOUNT_ENV = (
+    ("openai-organization", "OPENAI_ORG_ID"),
+    ("openai-project", "OPENAI_PROJECT_ID"),
+)
+"""Whose account is charged, where a key is for several."""
 
 # Finish reasons that stand for a failure: OpenRouter and Mistral, SGLang, DeepSeek, Z.ai.
 _BROKEN_OFF = {

@@ -22,7 +22,7 @@ from .asking import address, ask, bearer, limit_of
 from .chat_wire import Cost, arguments_of, billed
 from .common import begin, refused
 from .errors_map import complaint_of, read_complaint
-from .openai_chat import llama_times
+from .openai_chat import ACCOUNT_ENV, llama_times
 from .provider import Provider
 
 PATH = "/responses"
@@ -380,5 +380,6 @@ ROWS = (
         small_model="gpt-5-nano",
         reports=("usage", "cached", "reasoning", "timings"),
         notes="the provider stores answers unless --extra-body '{\"store\": false}'",
+        headers_env=ACCOUNT_ENV,
     ),
 )

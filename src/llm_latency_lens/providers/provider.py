@@ -50,6 +50,8 @@ class Provider:
     region_env: tuple[str, ...] = ()
     project_env: tuple[str, ...] = ()
     api_version_env: tuple[str, ...] = ()
+    headers_env: tuple[tuple[str, str], ...] = ()
+    """Headers that its own SDK sends, each with the variable in which it finds the value."""
     region: str | None = None
     """Where nothing else names one."""
 
