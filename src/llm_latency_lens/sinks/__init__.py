@@ -65,6 +65,7 @@ FORMATS = {
         parts=(".metrics.jsonl",),
     ),
     "statsd": Format("statsd", "StatsD lines, as they would be sent.", ".statsd"),
+    "hlog": Format("hlog", "A log of HdrHistograms, one an interval and metric.", ".hlog"),
 }
 """By the names that `--to` takes."""
 
