@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -26,7 +27,7 @@ def answered(index: int, **fields: Any) -> Record:
         status=Status.OK,
         provider="openai",
         model="m",
-        planned_ns=start_ns - 3 * MS,
+        planned_ns=start_ns - 9 * MS,
         start_ns=start_ns,
         sent_ns=start_ns + 10_001,
         start_unix_ns=STARTED + start_ns,
@@ -65,6 +66,14 @@ def refused(index: int, message: str = "slow down", **fields: Any) -> Record:
     return record
 
 
+def later(record: Record, by_ns: int) -> Record:
+    """The same, so much later; it was planned for when it was."""
+    for name in ("start_ns", "sent_ns", "first_byte_ns", "end_ns", "start_unix_ns"):
+        setattr(record, name, getattr(record, name) + by_ns)
+    record.events.at_ns = array("q", [at_ns + by_ns for at_ns in record.events.at_ns])
+    return record
+
+
 def stalled(index: int) -> Record:
     """An answer whose sixth event came 900 ms late."""
     record = answered(index)
@@ -86,7 +95,7 @@ def unreachable(index: int) -> Record:
 
 def mixed() -> list[Record]:
     """Answers, a retry that succeeded, a warm-up, a stall, failures and a cancelled request."""
-    retried = answered(3, attempt=1)
+    retried = later(answered(3, attempt=1), SECOND)
     gone = answered(6, status=Status.CANCELLED)
     gone.error = RequestError(ErrorKind.CANCELLED, Stage.STREAM, "the run ended")
     return [

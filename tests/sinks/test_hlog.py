@@ -11,7 +11,7 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sink_runs import MS, SECOND, STARTED, answered, run_of, saved, written
+from sink_runs import MS, SECOND, STARTED, answered, later, run_of, saved, written
 
 from llm_latency_lens.sinks.hlog import encoded
 
@@ -79,10 +79,7 @@ def test_the_lines_are_in_the_order_of_time_and_hold_the_largest_in_ms():
 
 
 def test_a_long_run_has_longer_intervals(tmp_path: Path):
-    late = answered(1)
-    for name in ("start_ns", "first_byte_ns", "end_ns", "start_unix_ns", "planned_ns"):
-        setattr(late, name, getattr(late, name) + 8 * HOUR)
-    late.events.at_ns = type(late.events.at_ns)("q", [at + 8 * HOUR for at in late.events.at_ns])
+    late = later(answered(1, planned_ns=None), 8 * HOUR)
     lines = written("hlog", run_of([answered(0), late])).decode().splitlines()[5:]
     assert {line.split(",")[2] for line in lines} == {"30.000"}
     assert {line.split(",")[1] for line in lines} == {"0.000", "28800.000"}

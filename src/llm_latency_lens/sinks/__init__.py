@@ -65,6 +65,9 @@ FORMATS = {
         parts=(".metrics.jsonl",),
     ),
     "statsd": Format("statsd", "StatsD lines, as they would be sent.", ".statsd"),
+    "perfetto": Format(
+        "perfetto", "A trace for Perfetto: requests as tracks, tokens as slices.", ".json"
+    ),
     "hlog": Format("hlog", "A log of HdrHistograms, one an interval and metric.", ".hlog"),
 }
 """By the names that `--to` takes."""
