@@ -55,14 +55,16 @@ def answered(index: int, **fields: Any) -> Record:
 
 def refused(index: int, message: str = "slow down", **fields: Any) -> Record:
     """A request that a rate limit refused 80 ms after its start."""
-    record = answered(index, status=Status.FAILED, finish_reason=None, **fields)
+    record = answered(index, status=Status.FAILED, finish_reason=None)
     record.events, record.usage = type(record.events)(), Usage()
     record.cost_usd = record.cost_source = None
     assert record.start_ns is not None
-    record.end_ns = record.start_ns + 80 * MS
+    record.first_byte_ns, record.end_ns = record.start_ns + 79 * MS, record.start_ns + 80 * MS
     record.error = RequestError(
         ErrorKind.RATE_LIMIT, Stage.WAIT, message, http_status=429, provider_code="tpm"
     )
+    for name, value in fields.items():
+        setattr(record, name, value)
     return record
 
 
@@ -95,7 +97,7 @@ def unreachable(index: int) -> Record:
 
 def mixed() -> list[Record]:
     """Answers, a retry that succeeded, a warm-up, a stall, failures and a cancelled request."""
-    retried = later(answered(3, attempt=1), SECOND)
+    retried = later(answered(3, attempt=1, planned_ns=None), SECOND)
     gone = answered(6, status=Status.CANCELLED)
     gone.error = RequestError(ErrorKind.CANCELLED, Stage.STREAM, "the run ended")
     return [

@@ -2,7 +2,8 @@
 
 Each request is a track, its attempts on it one after the other: set-up, send, wait and stream are
 slices, and within the stream each token is one, from the event before it to its own arrival. A gap
-that is a stall is named so. A counter tells how many requests were in flight. Times are
+that is a stall is named so. A connection's set-up is drawn right before the start of its first
+request, wherever it was. A counter tells how many requests were in flight. Times are
 microseconds since the run began, with the nanoseconds behind the point.
 """
 
@@ -77,9 +78,10 @@ class _Trace:
         begin_ns, end_ns = span
         yield from self._names(record)
         planned_ns = record.planned_ns
-        if planned_ns is not None and planned_ns < begin_ns and not record.attempt:
+        if planned_ns is not None and planned_ns < begin_ns:
             yield self._slice(record, "send lag", "lag", planned_ns, begin_ns)
-        self._changes += [(begin_ns, 1), (end_ns, -1)]
+        if record.start_ns is not None:
+            self._changes += [(record.start_ns, 1), (end_ns, -1)]
         name = f"request {record.index}" + (f", attempt {record.attempt}" if record.attempt else "")
         yield self._slice(record, name, "request", begin_ns, end_ns, args=_told(record))
         for phase, from_ns, to_ns in _phases(record, begin_ns, end_ns):
