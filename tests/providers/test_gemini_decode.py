@@ -39,6 +39,31 @@ def chunk(*parts: dict[str, Any], finish: str = "STOP", **counts: Any) -> bytes:
     return b"data: " + json.dumps({"candidates": [candidate], "usageMetadata": usage}).encode()
 
 
+def piece(*parts: dict[str, Any], output: int, **more: Any) -> bytes:
+    usage = {"promptTokenCount": 4, "candidatesTokenCount": output, "totalTokenCount": 4 + output}
+    candidate = {"content": {"parts": list(parts)}, **more}
+    whole = {"candidates": [candidate], "usageMetadata": usage}
+    return b"data: " + json.dumps(whole).encode() + b"\r\n\r\n"
+
+
+def test_an_answer_that_goes_on_behind_a_finish_reason_ends_with_the_last_one() -> None:
+    """Gemini gives one before it runs code that the model wrote, and one at the end."""
+    body = b"".join(
+        (
+            piece({"executableCode": {"code": "print(6*7)"}}, output=9, finishReason="STOP"),
+            piece({"codeExecutionResult": {"output": "42"}}, output=9),
+            half := piece({"text": "It is"}, output=11),
+            piece({"text": " 42."}, output=13, finishReason="STOP"),
+        )
+    )
+    whole = answered(body)
+    assert (whole.status, whole.usage.output, len(whole.events)) == (Status.OK, 13, 3)
+    size = body.index(half) + len(half)
+    cut = decode(capture(Sample("it", body[:size]), (size,), complete=False))
+    assert cut.error is not None
+    assert (cut.error.kind, len(cut.events)) == (ErrorKind.NETWORK, 2)
+
+
 # -- the array ---------------------------------------------------------------------------------
 
 

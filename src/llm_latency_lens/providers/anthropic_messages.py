@@ -103,6 +103,10 @@ class Written(msgspec.Struct, gc=False):
     ephemeral_1h_input_tokens: int | None = None
 
 
+class ServerTools(msgspec.Struct, gc=False):
+    web_search_requests: int | None = None
+
+
 class Counts(msgspec.Struct, gc=False):
     """The `usage` object. `input_tokens` are those that no cache had a part in."""
 
@@ -112,6 +116,7 @@ class Counts(msgspec.Struct, gc=False):
     cache_read_input_tokens: int | None = None
     cache_creation: Written | None = None
     output_tokens_details: Details | None = None
+    server_tool_use: ServerTools | None = None
     service_tier: str | None = None
     speed: str | None = None
 
@@ -312,8 +317,14 @@ class Messages:
             self._count(message.usage)
 
     def _count(self, new: Counts) -> None:
-        """All but the output: what a later event leaves out, or says to be 0, stays as it was."""
+        """All but the output: what a later event leaves out, or says to be 0, stays as it was.
+
+        Where it tells of a cache, its 0 beside that is meant: the cache had a part in everything.
+        """
         old = self._counts
+        told = new.cache_read_input_tokens or new.cache_creation_input_tokens
+        if told and new.input_tokens == 0:
+            old.input_tokens = None
         for name in _BESIDE_OUTPUT:
             value = getattr(new, name)
             if value or getattr(old, name) is None:
@@ -352,6 +363,8 @@ class Messages:
             usage.input += (usage.cached_input or 0) + (usage.cache_write or 0)
         usage.output = count(counts.output_tokens)
         usage.reasoning = count(details.thinking_tokens) if details else None
+        if tools := counts.server_tool_use:
+            usage.searches = count(tools.web_search_requests)
         fast = counts.speed == "fast"  # has a price of its own, as a tier has
         self.answer.service_tier = "fast" if fast else counts.service_tier
 

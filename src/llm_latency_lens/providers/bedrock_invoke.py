@@ -42,6 +42,8 @@ _ANTHROPIC = frozenset(
     ("message", "message_start", "message_delta", "message_stop", "ping", "error")
 )
 _HEADER = "x-amzn-bedrock-"
+_INTERVENED = "INTERVENED"
+"""What a guardrail did, in the member `amazon-bedrock-guardrailAction` of each object."""
 
 
 def build(target: Target, prompt: Prompt) -> Request:
@@ -82,7 +84,16 @@ _read_nova = typed.reader(_Nova)
 class _Invoke:
     """Gathers one answer, whoever's it is."""
 
-    __slots__ = ("_converse", "_in_pieces", "_messages", "_metrics", "_take", "_thinking", "answer")
+    __slots__ = (
+        "_converse",
+        "_in_pieces",
+        "_intervened",
+        "_messages",
+        "_metrics",
+        "_take",
+        "_thinking",
+        "answer",
+    )
 
     def __init__(self) -> None:
         self.answer = Answer()
@@ -92,6 +103,8 @@ class _Invoke:
         self._take: Callable[[bytes, int], None] | None = None
         """How this vendor's objects are taken; None before the first."""
         self._thinking = False
+        self._intervened = False
+        """A guardrail did: of a prompt that it blocked, nothing else says why the answer ended."""
         self._in_pieces = False
         """A tool call came in pieces: when it is whole, it says nothing new."""
 
@@ -186,6 +199,7 @@ class _Invoke:
         answer.id = answer.id or piece.id or None
         answer.model = answer.model or piece.model or None
         answer.finish_reason = piece.finished() or answer.finish_reason
+        self._intervened = self._intervened or piece.guardrail == _INTERVENED
         self._say(piece, read)
         self._count(piece)
 
@@ -240,6 +254,8 @@ class _Invoke:
 
     def settle(self, record: Record, timeline: Timeline) -> Record:
         """Fill the record and decide how the request ended."""
+        if self._intervened and self.answer.finish_reason is None:
+            self.answer.finish_reason = _INTERVENED
         if self._messages:
             self._messages.settle(record, timeline)
         else:

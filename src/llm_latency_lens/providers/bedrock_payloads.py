@@ -126,6 +126,7 @@ class Piece(msgspec.Struct, gc=False):
     generations: list[Written] | None = None
     completion: str | None = None
     completions: list[Completed] | None = None
+    guardrail: str | None = msgspec.field(default=None, name="amazon-bedrock-guardrailAction")
     error: Any = None
 
     def known(self) -> bool:

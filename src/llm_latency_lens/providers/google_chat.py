@@ -203,11 +203,16 @@ class _Generated:
                 answer.end_read = place
 
     def _candidates(self, candidates: list[Candidate], place: int) -> None:
-        """Content of all candidates of one chunk, as one content event, and their ends."""
+        """Content of all candidates of one chunk, as one content event, and their ends.
+
+        A finish reason ends nothing where content follows it: one comes before a tool of the
+        server's runs, too.
+        """
         answer, found = self.answer, []
         answer.end_read = None
         for candidate in candidates:
             self.seen.add(candidate.index)
+            before = len(found)
             for part in (candidate.content and candidate.content.parts) or ():
                 if carried := part.carried():
                     answer.thought = answer.thought or carried[0] is EventKind.REASONING
@@ -215,6 +220,8 @@ class _Generated:
             if candidate.finish_reason and candidate.finish_reason != _UNSPECIFIED:
                 answer.finish_reason = candidate.finish_reason
                 self.finished.add(candidate.index)
+            elif len(found) > before:
+                self.finished.discard(candidate.index)
         if found:
             answer.say(*joined(found), place)
 

@@ -52,5 +52,7 @@ def is_lines(body: bytes, timeline: Timeline) -> bool:
     kind = dict(timeline.headers).get("content-type", "")
     if "ndjson" in kind:
         return True
-    first, newline, _ = body.removeprefix(BOM).lstrip(_WHITE).partition(b"\n")
-    return "json" not in kind and bool(newline) and first.rstrip(_WHITE).endswith(b"}")
+    first, newline, rest = body.removeprefix(BOM).lstrip(_WHITE).partition(b"\n")
+    if not newline or not first.rstrip(_WHITE).endswith(b"}"):
+        return False
+    return "json" not in kind or rest.lstrip(_WHITE).startswith(b"{")

@@ -177,7 +177,7 @@ def _take(answer: Answer, line: Line, place: int, data: bytes) -> None:
         answer.end_read = place
         answer.finish_reason = line.done_reason or None
         _tell(answer, line)
-    elif line.message is None:
+    elif line.message is None or line.error:
         complaint = read_complaint(data)
         if line.error or complaint.message:
             answer.complain(complaint)

@@ -20,8 +20,9 @@ def _compile(pattern: str) -> re.Pattern[bytes]:
 # model. The value must look like a name, too: no space and no escape.
 # By their beginnings: a key is held against them once in each event.
 _NAMES = (
-    "id|i(?:tem_id|ndex)|object|t(?:ype|tl|rafficType)|__type|r(?:ole|esponseId)|mod(?:ality"
-    "|elVersion)|s(?:tatus|peed|top_(?:reason|type)|topReason|ystem_fingerprint|ervice(?:_t|T)ier)"
+    "amazon-bedrock-guardrailAction|id|i(?:tem_id|ndex)|object|t(?:ype|tl|rafficType)|__type"
+    "|r(?:ole|esponseId)|mod(?:ality|elVersion)"
+    "|s(?:tatus|peed|top_(?:reason|type)|topReason|ystem_fingerprint|ervice(?:_t|T)ier)"
     "|e(?:vent(?:_type)?|rror_type)|(?:block|completion)Reason|finish(?:_r|R)eason|done_reason"
     "|[a-zA-Z_]++(?<=[tT]okens)"
 )
