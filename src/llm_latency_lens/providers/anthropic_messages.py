@@ -320,11 +320,14 @@ class Messages:
         """All but the output: what a later event leaves out, or says to be 0, stays as it was.
 
         Where it tells of a cache, its 0 beside that is meant: the cache had a part in everything.
+        LiteLLM puts the sum of all into the input of the last event.
         """
         old = self._counts
-        told = new.cache_read_input_tokens or new.cache_creation_input_tokens
-        if told and new.input_tokens == 0:
-            old.input_tokens = None
+        if told := (new.cache_read_input_tokens or 0) + (new.cache_creation_input_tokens or 0):
+            if new.input_tokens == 0:
+                old.input_tokens = None
+            elif old.input_tokens and new.input_tokens == old.input_tokens + told:
+                new.input_tokens = None
         for name in _BESIDE_OUTPUT:
             value = getattr(new, name)
             if value or getattr(old, name) is None:

@@ -214,7 +214,7 @@ class Converse:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self._told = False
-        """The metadata was seen: with the stop reason, that is the answer's end."""
+        """The usage was seen: with the stop reason, that is the answer's end."""
 
     def stream(self, body: bytes, timeline: Timeline) -> None:
         """Take a captured event stream."""
@@ -257,7 +257,7 @@ class Converse:
         if name == "messageStop":
             answer.finish_reason = event.stop_reason or None
         elif name == "metadata":
-            self._told = True
+            self._told = self._told or event.usage is not None
             self._tell(event)
         else:
             return

@@ -21,7 +21,7 @@ from .asking import limit_of
 from .common import begin, refused
 from .errors_map import Complaint, read_complaint
 from .google_stream import bare_object, elements, is_array
-from .google_wire import Candidate, Chunk, Counts, ModalityCount, joined, read
+from .google_wire import Candidate, Carried, Chunk, Counts, ModalityCount, joined, read
 from .sse import Event
 from .texts import one_line
 
@@ -208,7 +208,8 @@ class _Generated:
         A finish reason ends nothing where content follows it: one comes before a tool of the
         server's runs, too.
         """
-        answer, found = self.answer, []
+        answer = self.answer
+        found: list[Carried] = []
         answer.end_read = None
         for candidate in candidates:
             self.seen.add(candidate.index)
