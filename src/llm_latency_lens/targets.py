@@ -84,9 +84,10 @@ def locate(
 ) -> Target:
     """The target with its address and its key, and with what the clouds put into addresses.
 
-    Raises UsageError where the provider needs a key and none is found.
+    Raises UsageError where the provider needs a key and none is found, and for an address to which
+    no path can be added.
     """
-    base_url = address_of(provider, place, environ)
+    base_url = _sound(address_of(provider, place, environ))
     return replace(
         target,
         base_url=base_url,
@@ -193,6 +194,19 @@ def _identify(
     from .credentials.entra import entra
 
     return entra(environ), target
+
+
+def _sound(base_url: str) -> str:
+    """A path is put behind it, so it has to end before any `?`."""
+    for sign, name in (("?", "query"), ("#", "fragment")):
+        if sign in base_url:
+            raise UsageError(
+                f"base URL: it must end before the {name} that begins with {sign}; "
+                "--extra-body, --header and --api-version add to requests"
+            )
+    if base_url.split() != [base_url]:
+        raise UsageError("base URL: it must not hold a space")
+    return base_url
 
 
 def _first_set(names: Iterable[str], environ: Mapping[str, str]) -> str | None:

@@ -123,7 +123,9 @@ def test_a_server_that_is_not_there(shell: Shell, refusing: Any, tmp_path: Path)
         *("--quiet", "--no-proxy", "--run-dir", str(tmp_path / "run"), "--output", "-"),
     )
     assert said.code == 3
-    assert said.err.startswith("latency-lens: error: no request succeeded: 1 x network (connect)")
+    assert said.err.startswith(
+        "latency-lens: error: the run ended early: the first request failed: no c"
+    )
     assert json.loads(said.out)["parts"] == []
 
 

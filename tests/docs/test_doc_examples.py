@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
+import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, NoReturn
 
 import pytest
@@ -23,6 +24,7 @@ from llm_latency_lens.pricing import read_prices
 
 _PATIENCE_S = 60
 _LONG = ("latency-lens demo", "latency-lens calibrate")
+_SHELL_SIGNS = re.compile(r"[|<>&;$`*?]")
 _PARSED = "the command line was understood"
 
 
@@ -56,12 +58,32 @@ def _check_settings(block: Block, place: Place) -> None:
 
 
 def _run_python(block: Block, place: Place) -> None:
-    code = shorter(block.text, place.base_url)
-    _run([sys.executable, "-c", code], block, place)
+    """In this process, which has loaded all of it."""
+    code = compile(shorter(block.text, place.base_url), str(block), "exec")
+    with _inside(place), redirect_stdout(io.StringIO()):
+        exec(code, {"__name__": "__main__"})
 
 
 def _run_shell(block: Block, command: str, place: Place) -> None:
-    _run(["bash", "-euc", shorter(command, place.base_url)], block, place)
+    """In this process where it is one command; what needs a shell starts one."""
+    command = shorter(command, place.base_url)
+    if _SHELL_SIGNS.search(command) or not command.startswith("latency-lens "):
+        _run(["bash", "-euc", command], block, place)
+        return
+    world = World(io.StringIO(), io.StringIO(), place.environment)
+    with _inside(place):
+        code = run(shlex.split(command)[1:], world)
+    assert code == 0, f"{block}: {command}\n{world.out.getvalue()}{world.err.getvalue()}"
+
+
+@contextmanager
+def _inside(place: Place) -> Iterator[None]:
+    """In its folder and with its environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place.folder)
+        for name, value in place.environment.items():
+            patch.setenv(name, value)
+        yield
 
 
 def _run(command: list[str], block: Block, place: Place) -> None:

@@ -25,7 +25,8 @@ class CoolingServer:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.unloads = self.remembers = True
-        self.breaks = False
+        self.breaks_after: int | None = None
+        """So many requests are answered, the others are lost."""
         self.asked: list[tuple[str, float]] = []
         """(arm, seconds since the request before it)."""
         self.bodies: list[bytes] = []
@@ -52,7 +53,7 @@ class CoolingServer:
         self.bodies.append(request.body)
         timeline.connection = await self._connect(request.arm)
         timeline.start_ns = timeline.sent_ns = self.clock.monotonic_ns()
-        if self.breaks:
+        if self.breaks_after is not None and len(self.asked) > self.breaks_after:
             timeline.fail(ErrorKind.NETWORK, Stage.WAIT, "lost")
             return
         load_ns = 500 * MS_NS if self.unloads and idle_ns > UNLOADS_NS else 0

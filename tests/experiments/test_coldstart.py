@@ -13,6 +13,7 @@ import pytest
 from cooling_server import CoolingServer
 
 from llm_latency_lens import Lens, Prompt, UsageError, load
+from llm_latency_lens.clock import SECOND_NS
 from llm_latency_lens.experiments import coldstart as experiment
 from llm_latency_lens.experiments.coldstart import Outlook, Standing, outlook, summed_up
 from llm_latency_lens.experiments.party import Trial
@@ -147,10 +148,21 @@ def test_too_few_requests_are_no_answer(lens: Lens) -> None:
 
 def test_a_server_that_breaks_off(lens: Lens) -> None:
     stand = Stand(lens)
-    stand.server.breaks = True
+    stand.server.breaks_after = 1
     found = stand.run().result
     assert {arm.requests.failed for arm in found.arms} == {8}
-    assert found.sentence.startswith("Where a cold start comes from cannot be told")
+    assert found.sentence.startswith(
+        "Where a cold start comes from cannot be told from 0 requests of each kind (6 or more"
+    )
+
+
+def test_a_server_that_is_not_there_is_not_waited_for(lens: Lens) -> None:
+    stand = Stand(lens)
+    stand.server.breaks_after = 0
+    found = stand.run(idle_s=(0, 3600)).result
+    assert [arm for arm, _ in stand.server.asked] == ["prime"]
+    assert stand.clock.monotonic_ns() < 3600 * SECOND_NS
+    assert found.run.stopped_early == "the first request failed: lost"
 
 
 def test_the_cache_can_be_left_out(lens: Lens) -> None:

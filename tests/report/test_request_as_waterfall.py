@@ -174,7 +174,7 @@ def test_a_request_that_never_started(make: Make):
     record.error = RequestError(ErrorKind.NETWORK, Stage.CONNECT, "refused")
     text = printed(record, make())
     assert text == (
-        "openai/gpt  failed\n\n\nconnection    new\nerror         network (connect): refused\n"
+        "openai/gpt  failed\n\nconnection    new\nerror         network (connect): refused\n"
     )
     assert failure(record.error) == "network (connect): refused"
 

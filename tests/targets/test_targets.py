@@ -161,3 +161,19 @@ def test_an_operation_that_the_provider_lacks_is_refused() -> None:
         opened(KEYED, asked, NOBODY),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://h/v1?x=1", "must end before the query"),
+        ("https://h/v1#x", "must end before the fragment"),
+        ("http://local host/v1", "must not hold a space"),
+    ],
+)
+def test_an_address_to_which_no_path_can_be_added(url: str, told: str) -> None:
+    environ = {"ONE_KEY": "k"}
+    with pytest.raises(UsageError, match=told):
+        locate(KEYED, target(), Place(base_url=url), environ)
+    with pytest.raises(UsageError, match=told):
+        locate(KEYED, target(), Place(), {**environ, "KEYED_URL": url})

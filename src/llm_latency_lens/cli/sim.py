@@ -16,7 +16,7 @@ latency-lens sim --slots 4 --faults '429=2s:5%, cut:1%' --stalls 0.2%:150ms"""
 
 
 def sim(call: Call, *, serving: Serving, simulated: Any, screen: Screen) -> int:
-    """Serve a simulated model with the OpenAI interface, until Ctrl-C.
+    """Serve a simulated model in the formats of all providers, until Ctrl-C.
 
     Times are durations such as 200ms, or distributions: lognormal:200ms,0.3 (mean, spread of the
     logarithm), gamma:20ms,0.5 (mean, spread by mean), list:18ms/20ms/95ms, file:gaps.txt.

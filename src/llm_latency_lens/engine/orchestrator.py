@@ -220,6 +220,8 @@ class Engine:
             await self._send(request, timeline)
             if not warmup and attempt == 0:
                 self._ledger.add(timeline)
+                if self._plan.first_must_answer and not self._ledger.ok:
+                    self._give_up(timeline)
             if attempt == self._plan.retries:
                 return
             wait_ns = self._backoff_ns(timeline)
@@ -265,6 +267,12 @@ class Engine:
                 budget.end(timeline)
             if self._holds:
                 self._holds.end(timeline)
+
+    def _give_up(self, timeline: Timeline) -> None:
+        """Send nothing more, for the first request failed."""
+        if error := self._plan.decode(timeline).error:
+            self._stopped_early = f"the first request failed: {error.message}"
+            self._stop()
 
     def _backoff_ns(self, timeline: Timeline) -> int | None:
         """How long to wait before the next attempt; None when there is nothing to retry."""

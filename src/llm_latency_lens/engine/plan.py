@@ -62,6 +62,8 @@ class Plan:
     first_index: int = 0
     pause_ns: Callable[[], int] | None = None
     """Closed loop: how long to wait before the next request; asked when the last has ended."""
+    first_must_answer: bool = False
+    """End the run where its first request fails: what comes after is not worth waiting for."""
     budget: Budget | None = None
     """Ends the run before it costs too much."""
     respect_rate_limits: bool = False

@@ -343,7 +343,7 @@ async def _capture(
             handle_signals=handle_signals,
         )
         return await capture(
-            replace(plan, pause_ns=timetable.pause_ns),
+            replace(plan, pause_ns=timetable.pause_ns, first_must_answer=True),
             context,
             setup,
             ways=ways or run.ways(aim.build(run.prompt).url),

@@ -5,12 +5,12 @@ Every arm is asked once in every block, so that the n-th requests of two arms ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from ..record import Record, Status
 from .coldstart import (
@@ -96,10 +96,16 @@ def coldstart_of(records: Iterable[Record], context: Context) -> Coldstart:
         total_ms=sum(part.ms for part in parts) if parts else None,
         longest_idle_without_s=without,
         first_idle_with_s=first,
-        sentence=sentence(design, parts, connection, model, cache),
+        sentence=sentence(_answered(design, arms), parts, connection, model, cache),
         cost=result.cost,
         instrument=result.instrument,
     )
+
+
+def _answered(design: Design, arms: Mapping[str, _Arm]) -> Design:
+    """The design as far as it was carried out: as often as every kind was answered."""
+    answered = (len(arm.records) - arm.answers().count(None) for arm in arms.values())
+    return structs.replace(design, repeat=min(design.repeat, *answered))
 
 
 def _design(context: Context) -> Design:

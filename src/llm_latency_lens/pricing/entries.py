@@ -172,7 +172,8 @@ def _number(value: Any, key: str) -> Decimal:
     except InvalidOperation:
         found = Decimal("nan")
     if not found.is_finite():
-        raise EntryError(f"{key} must be a number of dollars, not {value!r}", key)
+        told = value if isinstance(value, Decimal) else repr(value)
+        raise EntryError(f"{key} must be a number of dollars, not {told}", key)
     return found
 
 

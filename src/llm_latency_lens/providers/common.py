@@ -116,7 +116,7 @@ def complain(record: Record, complaint: Complaint, http_status: int, *, inside: 
     silent = "an error event without a message" if inside else f"HTTP {http_status}, no message"
     message = complaint.message or silent
     if http_status == 404 and "model" not in message.lower():  # more likely the path is wrong
-        message += "; check --base-url"
+        message = message.rstrip(".") + "; check --base-url"
     code, wait = complaint.provider_code, _wait_s(record, complaint, kind)
     fail(record, RequestError(kind, stage, message, http_status, code, wait))
 

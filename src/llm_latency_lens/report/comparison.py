@@ -117,12 +117,12 @@ def _failed(candidate: Candidate) -> str:
 
 _COLUMNS = (
     _Column("TTFT p50", 1, *_of("ttft_ms", "p50")),
-    _Column("TTFT p95", 6, *_of("ttft_ms", "p95")),
+    _Column("TTFT p95", 8, *_of("ttft_ms", "p95")),
     _Column("ITL p99", 3, *_of("itl_ms", "p99")),
-    _Column("E2E p50", 4, *_of("e2e_ms", "p50")),
-    _Column("tokens/s", 8, *_of("output_tokens_per_second", "p50")),
+    _Column("E2E p50", 7, *_of("e2e_ms", "p50")),
+    _Column("tokens/s", 4, *_of("output_tokens_per_second", "p50")),
     _Column("chars/s", 5, *_of("characters_per_second", "p50")),
-    _Column("$/1,000", 7, _thousand),
+    _Column("$/1,000", 6, _thousand),
     _Column("failed", 2, _failed),
 )
 

@@ -16,6 +16,8 @@ _STAMPS = {
 
 def instrument(found: Instrument) -> str:
     """Who stamped, how late it read, what merged, and what an event cost."""
+    if found.clock_source == "user" and not found.events and found.read_lag_us is UNSET:
+        return "nothing was received"
     parts = [_STAMPS[found.clock_source]]
     if found.read_lag_us is not UNSET:
         lag = found.read_lag_us

@@ -38,9 +38,10 @@ def waterfall(record: Record, result: Result, out: TextIO, *, color: bool = True
     page = Page(out, color=color)
     page.line(*_heading(record))
     page.line()
-    _bars(page, list(phases(record)), list(shares(record)))
-    _gaps(page, record)
-    page.line()
+    if bars := list(phases(record)):
+        _bars(page, bars, list(shares(record)))
+        _gaps(page, record)
+        page.line()
     for label, words in _facts(record, result):
         page.paragraph((label, "cyan"), words, indent=_LABEL)
     if record.error is not None:
