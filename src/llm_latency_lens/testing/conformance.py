@@ -4,9 +4,10 @@
     check_decoder(my_decode, samples)
 
 Each sample is a response body with what it must come to. `check_decoder` gives it to the decoder
-whole, byte by byte, split at every byte, with rubbish behind its end, and cut off at every byte. Wherever the network puts its borders, the answer is the same; each event belongs to the
-read that completed it; a cut answer is a failed request with its stage and with the events that
-did arrive, and is never taken for a whole one unless the stream's own end had been seen.
+whole, byte by byte, split at every byte, with rubbish behind its end, and cut off at every byte.
+Wherever the network puts its borders, the answer is the same; each event belongs to the read that
+completed it; a cut answer is a failed request with its stage and with the events that did arrive,
+and is never taken for a whole one unless the stream's own end had been seen.
 
 A file of samples holds one JSON object a line (`tests/conformance/README.md` lists the members).
 """
