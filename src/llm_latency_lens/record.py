@@ -102,6 +102,9 @@ class Events:
     chars: array[int] = field(default_factory=lambda: array("q"))
     kind: list[EventKind] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
+    partial: bool = False
+    """True where only the first and the last event are known, or the first alone: the run comes
+    from another program, which kept no gaps."""
 
     def __len__(self) -> int:
         return len(self.at_ns)
@@ -114,7 +117,9 @@ class Events:
         self.text.append(text)
 
     def gaps_ns(self) -> list[int]:
-        """Every gap between consecutive content events (`itl`)."""
+        """Every gap between consecutive content events (`itl`); none where they are not known."""
+        if self.partial:
+            return []
         return [later - earlier for earlier, later in pairwise(self.at_ns)]
 
 
@@ -258,6 +263,8 @@ class Record:
     @property
     def tokens_per_event(self) -> float | None:
         tokens = self.streamed_tokens
+        if self.events.partial:
+            return None
         return None if tokens is None or not len(self.events) else tokens / len(self.events)
 
 

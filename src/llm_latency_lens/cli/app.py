@@ -20,6 +20,7 @@ from . import (
     profile,
     providers,
     report,
+    runs,
     sim,
     validate,
     version,
@@ -37,6 +38,7 @@ VERBS = (
     coldstart,
     report,
     export,
+    runs,
     sim,
     demo,
     calibrate,
@@ -93,7 +95,7 @@ def run(args: Sequence[str], world: World) -> int:
     command = typer.main.get_command(build(verb))
     try:
         code = command.main(
-            args=list(args) or ["--help"],
+            args=(runs.tags_last(args) if verb == "runs" else list(args)) or ["--help"],
             prog_name="latency-lens",
             standalone_mode=False,
             obj=world,

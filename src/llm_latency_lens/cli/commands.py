@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import make_dataclass
 from functools import lru_cache
 
-from . import trials
+from . import past, trials
 from .exporting import Exporting, Logging
 from .kinds import parsed
 from .options import (
@@ -56,6 +56,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     **trials.GROUPS,
     "report": (Which, Repaying, Outputs, Screen),
     "export": (Which, Exporting, Repaying, Logging),
+    **past.GROUPS,
     "sim": (),
     "demo": (Showing, Keeping, Outputs, Screen),
     "calibrate": (Levels, Saved, Screen),

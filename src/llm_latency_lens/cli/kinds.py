@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -138,6 +139,24 @@ def spans() -> Kind:
 
     schema = {"type": ["array", "number", "string"], "items": one.schema}
     return Kind("DURATION,DURATION", read, schema)
+
+
+def moment() -> Kind:
+    """A moment, or how long ago it was: a date, a date with a time (UTC unless it says another
+    zone), or a length of time such as 7d."""
+
+    def read(value: object) -> datetime | timedelta:
+        if isinstance(value, str) and _SPAN.fullmatch(value.strip()):
+            return timedelta(seconds=_seconds(value))
+        try:
+            found = datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            raise UnfitError(
+                f"must be a date such as 2026-01-31 or how long ago such as 7d, not {_show(value)}"
+            ) from None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+    return Kind("WHEN", read, {"type": "string"})
 
 
 def switch() -> Kind:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..record import Record, RequestError, Status
+from ..record import Events, Record, RequestError, Status
 from ..request import Operation
 from .cost import CostSum
 from .rate_limits import LimitSum
@@ -59,7 +59,8 @@ def _characters_per_second(record: Record) -> float:
     first, last = record.first_token_ns, record.last_token_ns
     if first is None or last is None or last <= first:
         return NAN
-    return sum(record.events.chars[1:]) * 1e9 / (last - first)
+    # An event carries at least one character: their number is unknown where it is 0.
+    return sum(record.events.chars[1:]) * 1e9 / (last - first) or NAN
 
 
 def _tokens_per_event(record: Record) -> float:
@@ -171,7 +172,7 @@ class Columns:
     """The largest step under a measured request, with its sign."""
 
     def add(self, record: Record) -> None:
-        self.all_events += len(record.events)
+        self.all_events += _whole(record.events)
         self.cost.add(record)
         self.rate_limits.add(record)
         if record.warmup:
@@ -213,11 +214,11 @@ class Columns:
                 UNKNOWN if record.start_ns is None else record.start_ns,
                 record.index,
                 UNKNOWN if ttft_ns is None else ttft_ns,
-                len(events),
+                _whole(events),
                 record.merged_events,
                 UNKNOWN if tokens is None else tokens,
                 sum(events.chars) if tokens is None else 0,
-                record.stream,
+                record.stream and not events.partial,
             )
         )
         self.figures.extend(read(record) for read in _READ_FIGURES)
@@ -233,6 +234,11 @@ class Columns:
             self.lengths.add(record, record.max_tokens)
         if found := whereabouts(record):
             self.accounts[found.server_source, found.until] += 1
+
+
+def _whole(events: Events) -> int:
+    """How many events there are; 0 where only the first and the last are known."""
+    return 0 if events.partial else len(events)
 
 
 def _cause(error: RequestError) -> RequestError:

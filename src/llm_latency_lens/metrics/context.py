@@ -90,3 +90,6 @@ class Context:
     prices: Sequence[Mapping[str, Any]] | None = None
     """The prices that were used, as `pricing.kept_prices` reads them; None before any was."""
     seed: int = 0
+    source: Mapping[str, Any] | None = None
+    """What another program measured: its `tool`, `version`, and what else it says of the run. None
+    for a run of our own."""

@@ -115,6 +115,8 @@ class Line(Struct, kw_only=True):
     cost_source: str | None = None
     rate_limits: tuple[RateLimit, ...] = ()
     where: WhereLine | None = None
+    events_partial: bool = False
+    """Only the first and the last event are known: another program measured, and kept no gaps."""
 
 
 _SHARED = (
@@ -178,6 +180,7 @@ def to_line(record: Record, *, keep_text: bool = False) -> Line:
         hints_ms=dict(record.hints_ms),
         clock_step_ms=record.clock_step_ns / 1e6,
         where=_where(record),
+        events_partial=record.events.partial,
         **{name: getattr(record, name) for name in _SHARED},
     )
     if keep_text:
@@ -280,6 +283,7 @@ def _events_back(line: Line) -> Events:
         chars=array("q", [chars for _, _, chars in line.events]),
         kind=[kind for _, kind, _ in line.events],
         text=_texts_back(line),
+        partial=line.events_partial,
     )
 
 

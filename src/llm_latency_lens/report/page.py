@@ -10,6 +10,7 @@ import unicodedata
 from typing import TextIO
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 WIDEST = 100
@@ -52,6 +53,8 @@ class Page:
         self.terminal = self._console.is_terminal
         known = self.terminal or "COLUMNS" in os.environ
         self.width = min(self._console.width, WIDEST) if known else WIDEST
+        self.width_of_tables = self._console.width if known else 10_000
+        """A table that no terminal bounds is as wide as it likes."""
 
     def line(self, *parts: Part) -> None:
         """Print one line; nothing in it is taken for markup, and it is never wrapped."""
@@ -61,6 +64,11 @@ class Page:
             text.append(self.plain(words), style)
         text.rstrip()
         self._console.print(text, soft_wrap=True)
+
+    def table(self, table: Table) -> None:
+        """Print a table, at most `width_of_tables` columns."""
+        self._console.width = self.width_of_tables
+        self._console.print(table)
 
     def paragraph(self, first: Part, words: str, *, indent: int, style: str = "") -> None:
         """`first` in a column of `indent`, then words that wrap beside it."""

@@ -33,7 +33,7 @@ Raw = Literal["full", "redacted", "off"]
 FORMAT = 1
 TIMELINES = "timelines.bin"
 RECORDS = "records.jsonl"
-_RUN = "run.json"
+RUN = "run.json"
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def create(run_id: str, run_dir: Path | None) -> Path:
 
 def write(path: Path, file: RunFile) -> None:
     """Replace run.json, whole or not at all."""
-    write_private(path / _RUN, msgspec.json.format(msgspec.json.encode(file), indent=2))
+    write_private(path / RUN, msgspec.json.format(msgspec.json.encode(file), indent=2))
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -154,18 +154,19 @@ def _read_records(path: Path) -> Iterator[Record]:
         raise StoreError(f"{path}: {error.strerror}") from None
 
 
-def find(name: str) -> Run:
+def find(name: str, base: Path | None = None) -> Run:
     """The run that `name` means: a directory, a directory of runs (its newest), an id, `latest`.
 
-    Raises UsageError when there is none, StoreError when it cannot be read.
+    Ids are looked for under `base`, the home folder unless given. Raises UsageError when there is
+    none, StoreError when it cannot be read.
     """
     path = Path(name)
     if path.is_dir():
         # A run directory that was given a second time holds the later runs as subfolders.
-        alone = (path / _RUN).is_file() and not any(path.glob(f"*/{_RUN}"))
+        alone = (path / RUN).is_file() and not any(path.glob(f"*/{RUN}"))
         missing = f"{path}: no run is kept there"
         return load(path if alone else _newest(path, lambda _: True, missing))
-    runs = home() / "runs"
+    runs = (base or home()) / "runs"
     if name == "latest":
         return load(_newest(runs, lambda _: True, f"no run is kept under {runs} yet"))
     missing = f"no run {name!r}: neither a directory nor the id of a run under {runs}"
@@ -173,7 +174,7 @@ def find(name: str) -> Run:
 
 
 def _newest(folder: Path, wanted: Callable[[str], bool], missing: str) -> Path:
-    found = [file.parent for file in folder.glob(f"*/{_RUN}") if wanted(file.parent.name)]
+    found = [file.parent for file in folder.glob(f"*/{RUN}") if wanted(file.parent.name)]
     if not found:
         raise UsageError(missing)
     return max(found, key=lambda path: path.name)
@@ -182,16 +183,16 @@ def _newest(folder: Path, wanted: Callable[[str], bool], missing: str) -> Path:
 def load(path: Path) -> Run:
     """Read run.json."""
     try:
-        data = (path / _RUN).read_bytes()
+        data = (path / RUN).read_bytes()
     except OSError as error:
-        raise StoreError(f"{path / _RUN}: {error.strerror}") from None
+        raise StoreError(f"{path / RUN}: {error.strerror}") from None
     try:
         version = msgspec.json.decode(data, type=_Versioned).format
         if version > FORMAT:
             raise StoreError(
-                f"{path / _RUN}: written by a newer latency-lens (format {version}, "
+                f"{path / RUN}: written by a newer latency-lens (format {version}, "
                 f"this one reads up to {FORMAT})"
             )
         return Run(path, msgspec.json.decode(data, type=RunFile))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path / _RUN}: not a run of latency-lens: {error}") from None
+        raise StoreError(f"{path / RUN}: not a run of latency-lens: {error}") from None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CountTokens = Callable[[str], int]
 
-_TOKENS = "tokens.json"
+TOKENS = "tokens.json"
 
 
 def records(
@@ -85,7 +85,7 @@ def keep_counts(run: Run, unsaved: Iterable[Timeline], count: CountTokens) -> No
         for record in records(run, unsaved, count)
         if record.tokens_source == "tokenizer"
     }
-    write_private(run.path / _TOKENS, msgspec.json.encode(found))
+    write_private(run.path / TOKENS, msgspec.json.encode(found))
 
 
 def counted(
@@ -104,7 +104,7 @@ def counted(
 
 
 def _kept_counts(run: Run) -> Mapping[str, int]:
-    path = run.path / _TOKENS
+    path = run.path / TOKENS
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
     except FileNotFoundError:
