@@ -39,8 +39,15 @@ class Counted(msgspec.Struct, gc=False):
     input_tokens: float | None = None
 
 
+class Billed(msgspec.Struct, gc=False):
+    """What Cohere charges for."""
+
+    search_units: float | None = None
+
+
 class Meta(msgspec.Struct, gc=False):
     tokens: Counted | None = None
+    billed_units: Billed | None = None
 
 
 class Document(msgspec.Struct, gc=False):
@@ -60,6 +67,11 @@ class Document(msgspec.Struct, gc=False):
         tokens = self.meta.tokens if self.meta else None
         return count(typed.whole_of(tokens.input_tokens)) if tokens else None
 
+    def searched(self) -> int | None:
+        """Searches that are charged for."""
+        billed = self.meta.billed_units if self.meta else None
+        return count(typed.whole_of(billed.search_units)) if billed else None
+
 
 read = listed("results", typed.reader(Document))
 
@@ -78,7 +90,7 @@ def decode(timeline: Timeline) -> Record:
 
 def _take(answer: Answer, document: Document) -> str | None:
     answer.id, answer.model = document.id, document.model
-    answer.usage.input = document.read()
+    answer.usage.input, answer.usage.searches = document.read(), document.searched()
     ranks = document.results or document.data
     if not ranks:
         return "a JSON document without results came as the answer"
