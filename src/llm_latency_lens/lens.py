@@ -38,6 +38,7 @@ from .experiments.party import (
     several,
 )
 from .measured import Benchmark, Profile
+from .metrics import Metric
 from .metrics.coldstart import Coldstart
 from .metrics.context import Context
 from .pricing import Estimate, Pricer, Prices
@@ -348,16 +349,18 @@ def load(
     tokenizer: CountTokens | None = None,
     prices: Prices | None = None,
     reprice: bool = True,
+    also: Sequence[Metric] = (),
 ) -> Benchmark:
     """Recompute a run from what was captured: a run directory, a folder of runs (the newest in
     it), the id of a run or the beginning of one, or "latest".
 
     It costs what it cost then, by the prices that were kept with it. Given `prices`, it costs what
-    they and today's list say, with `reprice` false only if none were kept. Raises UsageError when
+    they and today's list say, with `reprice` false only if none were kept. `also` are given each
+    record while it is read. Raises UsageError when
     there is no such run, StoreError when it cannot be read.
     """
     found, pricer = _found(run, prices, reprice)
-    return Benchmark(summarise(found, (), tokenizer, pricer), found, (), tokenizer, pricer)
+    return Benchmark(summarise(found, (), tokenizer, pricer, also), found, (), tokenizer, pricer)
 
 
 def exported(

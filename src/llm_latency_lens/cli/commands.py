@@ -28,6 +28,7 @@ from .options import (
     Way,
     Which,
 )
+from .reporting import Picture, Several
 from .settings import setting
 
 
@@ -54,7 +55,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "profile": (Target, Watching, Way, Paying, Keeping, Outputs, Screen),
     "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Screen),
     **trials.GROUPS,
-    "report": (Which, Repaying, Outputs, Screen),
+    "report": (Several, Picture, Repaying, Outputs, Screen),
     "export": (Which, Exporting, Repaying, Logging),
     **past.GROUPS,
     "sim": (),

@@ -1,69 +1,135 @@
-"""`latency-lens report`: a run that was kept, computed anew."""
+"""`latency-lens report`: runs that were kept, computed anew."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from . import coldstart, compare
 from .benchmark import ended, show
-from .options import Outputs, Repaying, Screen, Which
-from .output import check_writable, prints_table
+from .options import Outputs, Repaying, Screen
+from .output import check_writable, prints_table, write_to
+from .reporting import Picture, Several
 from .settings import Source
 from .world import Call, World
 
 if TYPE_CHECKING:
     from ..measured import Benchmark
+    from ..metrics.portraits import Portrait
 
 EXAMPLES = """\
 latency-lens report
 latency-lens report 20240102T030405Z --output result.json
+latency-lens report ./runs/nightly --html nightly.html
+latency-lens report ./runs/monday ./runs/tuesday --html days.html
 latency-lens report ./runs/nightly --records requests.jsonl --keep-text"""
+
+_PAINTERS = ("jinja2", "markupsafe", "vl_convert")
 
 
 def report(
-    call: Call, *, which: Which, repaying: Repaying, outputs: Outputs, screen: Screen
+    call: Call,
+    *,
+    several: Several,
+    picture: Picture,
+    repaying: Repaying,
+    outputs: Outputs,
+    screen: Screen,
 ) -> int:
-    """Compute a run anew from what was captured, to the last digit: also an experiment's.
+    """Compute runs anew from what was captured, to the last digit: also those of experiments.
 
-    It costs what it cost then, unless --prices gives other prices.
+    Each costs what it cost then, unless --prices gives other prices. --html draws them on a page.
     """
-    from ..report import waterfall
     from ..workload.tokenizer import load_tokenizer
 
-    check_writable(outputs.output, outputs.records)
-    tokenizer = load_tokenizer(outputs.tokenizer) if outputs.tokenizer else None
-    found = call.world.load(
-        which.run,
-        tokenizer=tokenizer,
-        prices=repaying.prices,
-        reprice=call.chosen["prices"].source is Source.COMMAND_LINE,
-    )
-    if show_trial := _trials().get(found.run.file.context.config.get("experiment")):
-        return show_trial(found, outputs, screen, call.world)
-    requests = found.result.requests
-    if requests.planned == 1 and prints_table(outputs.output, outputs.records):
-        for record in found.records():
-            waterfall(record, found.result, call.world.out, color=not screen.no_color)
-            call.world.out.write("\n")
-    show(found, outputs, screen, call.world)
-    return 0 if requests.ok else ended(found.result)
+    check_writable(outputs.output, outputs.records, picture.html)
+    if len(several.runs) > 1 and (outputs.output or outputs.records):
+        raise UsageError("--output and --records are of one run: name one, or leave them out")
+    paint = _painter() if picture.html else None
+    options = {
+        "tokenizer": load_tokenizer(outputs.tokenizer) if outputs.tokenizer else None,
+        "prices": repaying.prices,
+        "reprice": call.chosen["prices"].source is Source.COMMAND_LINE,
+    }
+    told = [_tell(call, run, options, outputs, screen, draw=bool(paint)) for run in several.runs]
+    if paint and picture.html:
+        portraits = [portrait for _, _, found in told for portrait in found]
+        said = [sentence for _, sentences, _ in told for sentence in sentences]
+        write_to(
+            picture.html,
+            call.world.out,
+            lambda file: paint(portraits, file, said=said, keep_text=outputs.keep_text),
+            private=outputs.keep_text,
+        )
+        if prints_table(outputs.output, outputs.records) and not screen.quiet:
+            size = Path(picture.html).stat().st_size / 1e6
+            call.world.out.write(f"\nPage written  {picture.html} ({size:.1f} MB)\n")
+    return next((ended(one.result) for one, _, _ in told if not one.result.requests.ok), 0)
 
 
-def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World], int]]:
-    """How to show the runs of experiments, by the name that they are kept under."""
+def _tell(
+    call: Call,
+    run: str,
+    options: Mapping[str, Any],
+    outputs: Outputs,
+    screen: Screen,
+    *,
+    draw: bool,
+) -> tuple[Benchmark, Sequence[str], list[Portrait]]:
+    """Print and write one run: what it came to, what an experiment says, and its portraits."""
+    from ..metrics.portraits import Portraits
+    from ..report import arm_name, waterfall
+
+    world, portraits = call.world, Portraits()
+    found = world.load(run, **options, also=[portraits] if draw else ())
+    context = found.run.file.context
+    said: Sequence[str] = ()
+    if show_trial := _trials().get(context.config.get("experiment")):
+        said = show_trial(found, outputs, screen, world)
+    else:
+        if found.result.requests.planned == 1 and prints_table(outputs.output, outputs.records):
+            for record in found.records():
+                waterfall(record, found.result, world.out, color=not screen.no_color)
+                world.out.write("\n")
+        show(found, outputs, screen, world)
+    if not draw:
+        return found, said, []
+    drawn = portraits.of(found.result, context)
+    return found, said, [replace(one, name=arm_name(one.name)) for one in drawn]
+
+
+def _painter() -> Callable[..., None]:
+    try:
+        from ..report.html import html
+    except ModuleNotFoundError as error:
+        if error.name not in _PAINTERS:
+            raise
+        raise UsageError(
+            f"--html needs {error.name}: pip install 'llm-latency-lens[report]'"
+        ) from None
+    return html
+
+
+def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World], Sequence[str]]]:
+    """How to show the runs of experiments, by the name that they are kept under; each gives the
+    sentences that it comes to."""
     from ..experiments import coldstart as cold
     from ..experiments import compare as duel
 
-    def comparison(found: Benchmark, outputs: Outputs, screen: Screen, world: World) -> int:
+    def comparison(
+        found: Benchmark, outputs: Outputs, screen: Screen, world: World
+    ) -> Sequence[str]:
         result = duel.summed_up(found.records(), found.run.file.context)
         compare.show(result, found.records(), outputs, screen, world)
-        return 0
+        return [pair.sentence for pair in result.pairs]
 
-    def coldness(found: Benchmark, outputs: Outputs, screen: Screen, world: World) -> int:
+    def coldness(found: Benchmark, outputs: Outputs, screen: Screen, world: World) -> Sequence[str]:
         result = cold.summed_up(found.records(), found.run.file.context)
         coldstart.show(result, found.records(), outputs, screen, world)
-        return 0
+        return [result.sentence]
 
     return {duel.EXPERIMENT: comparison, cold.EXPERIMENT: coldness}
 

@@ -6,13 +6,23 @@ from collections.abc import Callable
 from typing import TextIO
 
 from ..metrics.result import Result
-from .coldstart import coldstart
+from .coldstart import arm_name, coldstart
 from .comparison import comparison
 from .json import document, json
 from .text import text
 from .waterfall import failure, waterfall
 
-__all__ = ["Report", "coldstart", "comparison", "document", "failure", "json", "text", "waterfall"]
+__all__ = [
+    "Report",
+    "arm_name",
+    "coldstart",
+    "comparison",
+    "document",
+    "failure",
+    "json",
+    "text",
+    "waterfall",
+]
 
 Report = Callable[[Result, TextIO], None]
 """Writes one result; `text` and `json` are two."""

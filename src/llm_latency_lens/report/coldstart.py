@@ -80,6 +80,11 @@ def _table(page: Page, found: Coldstart) -> None:
         )
 
 
+def arm_name(name: str) -> str:
+    """What a reader calls an arm."""
+    return _NAMES.get(name) or name
+
+
 def _name(arm: Arm) -> str:
     return _NAMES.get(arm.name) or f"idle {span(arm.idle_s)}"
 

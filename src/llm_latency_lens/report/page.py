@@ -80,10 +80,15 @@ class Page:
 
     def plain(self, text: str) -> str:
         """The text as it can be printed here: no control characters, none that is unknown."""
-        safe = "".join(char if _harmless(char) else "?" for char in text)
+        safe = harmless(text)
         if self.unicode:
             return safe
         return safe.translate(_ASCII).encode(self._encoding, "replace").decode(self._encoding)
+
+
+def harmless(text: str) -> str:
+    """The text with a question mark for each character that steers terminals or reorders lines."""
+    return "".join(char if _harmless(char) else "?" for char in text)
 
 
 def wrap(text: str, width: int) -> list[str]:

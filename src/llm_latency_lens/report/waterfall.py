@@ -36,13 +36,18 @@ Phase = tuple[str, int, int]
 def waterfall(record: Record, result: Result, out: TextIO, *, color: bool = True) -> None:
     """Print one request for a person; `result` is what its run came to."""
     page = Page(out, color=color)
-    page.line(*_heading(record))
+    page.line(
+        (f"{record.provider}/{record.model}", "bold"),
+        "  ",
+        (record.status.value, _STATUS_STYLES[record.status]),
+        f" · {told}" if (told := heading(record)) else "",
+    )
     page.line()
     if bars := list(phases(record)):
         _bars(page, bars, list(shares(record)))
         _gaps(page, record)
         page.line()
-    for label, words in _facts(record, result):
+    for label, words in request_facts(record, result):
         page.paragraph((label, "cyan"), words, indent=_LABEL)
     if record.error is not None:
         page.paragraph(("error", "bold red"), failure(record.error), indent=_LABEL)
@@ -100,17 +105,13 @@ def shares(record: Record) -> Iterator[Phase]:
     yield "+ network", server, server + network
 
 
-def _heading(record: Record) -> list[str | tuple[str, str]]:
+def heading(record: Record) -> str:
+    """How it ended and how long it took."""
     parts = [f"finished by {record.finish_reason}"] if record.finish_reason else []
     for name, value in (("TTFT", record.ttft_ns), ("E2E", record.e2e_ns)):
         if value is not None:
             parts.append(f"{name} {milliseconds(value / _MS)}")
-    return [
-        (f"{record.provider}/{record.model}", "bold"),
-        "  ",
-        (record.status.value, _STATUS_STYLES[record.status]),
-        "".join(f" · {part}" for part in parts),
-    ]
+    return " · ".join(parts)
 
 
 def _bars(page: Page, drawn: list[Phase], shared: list[Phase]) -> None:
@@ -151,7 +152,8 @@ def _gaps(page: Page, record: Record) -> None:
     page.paragraph("", ", ".join(told), indent=_LABEL, style="dim")
 
 
-def _facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
+def request_facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
+    """What is known of a request besides its phases, as labels and words."""
     if len(record.events) > 1:
         yield "stalls", _stalls(record, result.stalls)
     if result.pseudo_streaming.requests:

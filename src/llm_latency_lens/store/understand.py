@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import StoreError
+from ..metrics import Metric
 from ..pricing import Pricer
 from ..providers import decode
 from ..record import Record
@@ -65,13 +66,17 @@ def summarise(
     unsaved: Iterable[Timeline] = (),
     count: CountTokens | None = None,
     pricer: Pricer | None = None,
+    also: Iterable[Metric] = (),
 ) -> Result:
-    """Recompute every number of the run."""
+    """Recompute every number of the run; `also` are given each record too."""
     from ..metrics.summary import Summarizer
 
     summarizer = Summarizer()
+    others = [metric.add for metric in also]
     for record in records(run, unsaved, count, pricer):
         summarizer.add(record)
+        for add in others:
+            add(record)
     return summarizer.result(run.file.context)
 
 
