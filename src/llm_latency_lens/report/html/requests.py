@@ -49,9 +49,7 @@ def looks(traces: Traces, result: Result, *, keep_text: bool) -> Iterator[Look]:
             yield _look(title, record, drawn, result, keep_text)
 
 
-def _look(
-    title: str, record: Record, drawn: list[Phase], result: Result, keep_text: bool
-) -> Look:
+def _look(title: str, record: Record, drawn: list[Phase], result: Result, keep_text: bool) -> Look:
     rows = [
         {
             "name": name,
