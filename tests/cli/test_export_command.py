@@ -18,11 +18,11 @@ class Screen(io.StringIO):
         return True
 
 
-@pytest.fixture
-def run_dir(shell: Shell, simulator: str, tmp_path: Path) -> str:
-    folder = str(tmp_path / "run")
+@pytest.fixture(scope="module")
+def run_dir(simulator: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("runs") / "run")
     load = ("--requests", "6", "--concurrency", "3", "--run-dir", folder, "--quiet")
-    assert shell("benchmark", "sim", "hi", "--base-url", simulator, *load).code == 0
+    assert Shell()("benchmark", "sim", "hi", "--base-url", simulator, *load).code == 0
     return folder
 
 
@@ -110,3 +110,34 @@ def test_what_cannot_be_printed(shell: Shell, monkeypatch: pytest.MonkeyPatch):
     err = io.StringIO()
     assert run(["export", "--to", "json"], World(Screen(), err)) == 2
     assert "json is not text: name a file with --output, or use a pipe" in err.getvalue()
+
+
+def test_github_appends_its_summary_to_the_file_that_the_runner_names(
+    shell: Shell, run_dir: str, tmp_path: Path
+):
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    variable = {"GITHUB_STEP_SUMMARY": str(summary)}
+    said = shell("export", run_dir, "--to", "github", **variable)
+    assert summary.read_text().startswith("before\n### ")
+    assert "### " not in said.out
+    assert said.err == "The summary was appended to the file that GITHUB_STEP_SUMMARY names.\n"
+    assert "### " in shell("export", run_dir, "--to", "github").out
+    file = tmp_path / "own.md"
+    before = summary.read_text()
+    shell("export", run_dir, "--to", "github", "--output", str(file), **variable)
+    assert "### " in file.read_text()
+    assert summary.read_text() == before
+    said = shell("export", run_dir, "--to", "github", GITHUB_STEP_SUMMARY=str(tmp_path))
+    assert (said.code, len(said.err.splitlines())) == (3, 1)
+    assert "which GITHUB_STEP_SUMMARY names: Is a directory" in said.err
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_every_format_is_written_of_a_real_run(shell: Shell, run_dir: str, tmp_path: Path, to: str):
+    form = FORMATS[to]
+    said = shell("export", run_dir, "--to", to, "--output", str(tmp_path / f"a{form.ending}"))
+    assert (said.code, said.out, said.err) == (0, "", "")
+    names = {path.name for path in tmp_path.glob("a.*")}
+    assert names == {f"a{ending}" for ending in (form.ending, *form.parts)}
+    assert all(path.stat().st_size for path in tmp_path.glob("a.*"))

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
-from ..errors import UsageError
+from ..errors import RunError, UsageError
 from ..sinks import FORMATS, export_of
 from .exporting import Exporting, Logging
 from .options import Repaying, Which
 from .output import check_writable
 from .settings import Source
-from .world import Call
+from .world import Call, World
 
 EXAMPLES = """\
-latency-lens export --to jsonl
-latency-lens export 20240102T030405Z --to json --output result.json"""
+latency-lens export --to csv --output requests.csv
+latency-lens export 20240102T030405Z --to parquet --output run.parquet
+latency-lens export --to vllm
+latency-lens export ./runs/nightly --to perfetto --output trace.json"""
 
 
 def export(
@@ -47,8 +49,8 @@ def export(
     if path != "-":
         save(exported, to, path)
         return 0
-    with _printed(out) as file:
-        write(exported, file)
+    with _printed(out) as file, _appended(to, call.world) as parts:
+        write(exported, file, *parts)
     return 0
 
 
@@ -69,6 +71,22 @@ def _printed(out: TextIO) -> Iterator[BinaryIO]:
     gathered = io.BytesIO()
     yield gathered
     out.write(gathered.getvalue().decode())
+
+
+@contextmanager
+def _appended(to: str, world: World) -> Iterator[list[BinaryIO]]:
+    """The file that takes the last part of what is printed, where there is one."""
+    variable = FORMATS[to].appended
+    path = world.environ.get(variable) if variable else None
+    if not path:
+        yield []
+        return
+    try:
+        with open(path, "ab") as file:
+            yield [file]
+    except OSError as error:
+        raise RunError(f"cannot write {path}, which {variable} names: {error.strerror}") from None
+    world.err.write(f"The summary was appended to the file that {variable} names.\n")
 
 
 VERB = export

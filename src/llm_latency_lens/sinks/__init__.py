@@ -21,7 +21,8 @@ class Format:
 
     `ending` is usual for its files. One that is not text is refused on a terminal. `parts` are the
     endings of further files, written beside the first. `variants` are other modules, for files
-    that end otherwise.
+    that end otherwise. `appended` is a variable that may name a file: what is printed is then
+    parted, and the last part appended to it.
     """
 
     module: str
@@ -31,6 +32,7 @@ class Format:
     binary: bool = False
     parts: tuple[str, ...] = ()
     variants: Mapping[str, str] = field(default_factory=dict)
+    appended: str | None = None
 
     def module_for(self, path: str) -> str:
         """The module that writes a file of this name."""
@@ -65,6 +67,20 @@ FORMATS = {
         parts=(".metrics.jsonl",),
     ),
     "statsd": Format("statsd", "StatsD lines, as they would be sent.", ".statsd"),
+    "markdown": Format("markdown", "Tables for a comment on a pull request.", ".md"),
+    "junit": Format("junit", "Objectives and failures as the tests of one suite.", ".xml"),
+    "github": Format(
+        "github",
+        "Annotations and a step summary for GitHub Actions.",
+        ".md",
+        appended="GITHUB_STEP_SUMMARY",
+    ),
+    "vllm": Format(
+        "vllm",
+        "What `vllm bench serve` prints; what it saves, in a file that ends in .json.",
+        ".txt",
+        variants={".json": "vllm_json"},
+    ),
     "perfetto": Format(
         "perfetto", "A trace for Perfetto: requests as tracks, tokens as slices.", ".json"
     ),
