@@ -83,11 +83,15 @@ _LIKELY: dict[str, ErrorKind] = {
     "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
     "rate_limit_error": ErrorKind.RATE_LIMIT,
     "rate_limited": ErrorKind.RATE_LIMIT,
+    "throttling_error": ErrorKind.RATE_LIMIT,  # LiteLLM
+    "service_tier_capacity_exceeded": ErrorKind.OVERLOADED,  # Mistral
+    "3505": ErrorKind.OVERLOADED,  # the same as a code
     "too_many_requests_error": ErrorKind.RATE_LIMIT,
     "unavailable_error": ErrorKind.OVERLOADED,
     "service_unavailable_error": ErrorKind.OVERLOADED,
     "invalid_request_error": ErrorKind.BAD_REQUEST,
     "badrequesterror": ErrorKind.BAD_REQUEST,
+    "bad_request": ErrorKind.BAD_REQUEST,
     "not_found_error": ErrorKind.BAD_REQUEST,
     "request_too_large": ErrorKind.BAD_REQUEST,
     "conflict_error": ErrorKind.BAD_REQUEST,
@@ -136,6 +140,8 @@ _STATUS: dict[int, ErrorKind] = {
 }
 
 _LONGEST_S = 1_000_000_000
+_NO_STATUS = 1000
+"""From here on a number is a code of the provider's own: Mistral's 3505."""
 _NOTHING = frozenset(("none", "null"))
 _TITLE = re.compile(rb"(?is)<title[^>]*>([^<]*)")
 
@@ -259,8 +265,8 @@ def _around(text: str, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number(*objects: dict[str, Any]) -> int | None:
-    """The status under the names that Groq and Cerebras, and TGI, have for it."""
-    names = ("status_code", "http_status_code")
+    """The status under the names that Groq and Cerebras, TGI, and Mistral have for it."""
+    names = ("status_code", "http_status_code", "raw_status_code")
     found = (_code(one.get(name))[1] for one in objects for name in names)
     return next((one for one in found if one is not None), None)
 
@@ -324,7 +330,7 @@ def _code(code: Any) -> tuple[str | None, int | None]:
     if isinstance(code, bool) or code is None:
         return None, None
     if isinstance(code, int):
-        return None, code
+        return (None, code) if code < _NO_STATUS else (str(code), None)
     word = _word(code)
     if word and word.isascii() and word.isdigit() and len(word) <= 3:
         return None, int(word)

@@ -220,9 +220,9 @@ class _Chat:
             _fill_counts(answer, self.counts)
         if self.timings:
             _fill_from_timings(answer.usage, self.timings)
-        if self.bare and answer.finish_reason is None and timeline.complete:
-            self._unmarked(read_complaint(self.bare))
         done = answer.done_read is not None
+        if self.bare and answer.finish_reason is None and (done or timeline.complete):
+            self._unmarked(read_complaint(self.bare))
         return answer.settle(
             record,
             timeline,
