@@ -4,7 +4,8 @@ LensError
 ├── UsageError            the caller asked for something impossible          exit code 2
 │   └── ConfigError       the same, in a file: carries its path and line
 └── RunError              a sound request could not be carried out          exit code 3
-    └── StoreError        a run directory cannot be read or written
+    ├── StoreError        a run directory cannot be read or written
+    └── SinkError         a receiver did not take what was sent to it
 """
 
 from __future__ import annotations
@@ -38,3 +39,11 @@ class RunError(LensError):
 
 class StoreError(RunError):
     """A run directory is missing, unreadable, or the disk under it is full."""
+
+
+class SinkError(RunError):
+    """A receiver of measurements did not take them; `later` it may, as far as one can tell."""
+
+    def __init__(self, message: str, *, later: bool) -> None:
+        super().__init__(message)
+        self.later = later

@@ -20,6 +20,7 @@ from . import providers
 from .costs import budget_of, estimate, price_of
 from .engine.budget import Budget
 from .engine.capture import Captured, OnBeat, Setup, capture
+from .engine.follower import Streaming
 from .engine.host import public_url
 from .engine.load import Load, make_plan
 from .engine.orchestrator import Engine
@@ -65,8 +66,10 @@ class Lens:
     URL, "env" or None. `raw` says what is kept of the answers' bytes, `run_dir` where (a folder
     that holds something already gets the run as a subfolder). `tokenizer` counts the tokens of a
     text where the provider does not say. `prices` is a file of private prices, or its entries;
-    `batch_prices` reckons what the same would cost in a batch. Raises UsageError for a provider
-    that is not known, a missing key, a base URL that is none, or a mistake in the prices.
+    `batch_prices` reckons what the same would cost in a batch. `stream_to` are URLs to which each
+    request is sent when it has ended, while the run goes on. Raises UsageError for a provider
+    that is not known, a missing key, a base URL that is none, or a mistake in the prices or in a
+    URL of `stream_to`.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Lens:
         keep_text: bool = False,
         prices: Prices | None = None,
         batch_prices: bool = False,
+        stream_to: Sequence[str] = (),
     ) -> None:
         if not model:
             raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
@@ -129,6 +133,8 @@ class Lens:
         self._keep_text = keep_text
         self._prices, self._batch_prices = prices, batch_prices
         self._book = open_book(prices)
+        self._streaming = Streaming(urls=tuple(stream_to), prices=prices, keep_text=keep_text)
+        self._streaming.check(os.environ)
 
     def __repr__(self) -> str:
         target = self._target
@@ -275,6 +281,7 @@ class Lens:
                 keep_text=self._keep_text,
                 count_tokens=self._tokenizer,
                 pricer=pricer,
+                streaming=self._streaming,
                 handle_signals=handle_signals,
             )
             return await capture(plan, context, setup, on_beat=on_beat)
@@ -306,6 +313,7 @@ class Lens:
             run_dir=self._run_dir,
             keep_text=self._keep_text,
             count_tokens=self._tokenizer,
+            streaming=self._streaming,
         )
         return Party(
             config=self._config(),

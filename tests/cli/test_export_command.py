@@ -77,7 +77,7 @@ def test_a_device_is_written_to(shell: Shell, run_dir: str):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "--to is missing: give json, "),
+        ([], "--to is missing: give a URL, or json, "),
         (["--to", "yaml"], "--to must be json"),
         (["--to", "json", "--output", "/nosuch/a"], "cannot write /nosuch/a: no writable folder"),
     ],

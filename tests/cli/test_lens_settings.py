@@ -78,7 +78,7 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         *("--operation", "chat", "--region", "r", "--project", "p", "--api-version", "v"),
         *("--aws-profile", "me", "--retries", "13", "--grace", "14s", "--name", "n", "--quiet"),
         *("--prices", "p.toml", "--batch-prices", "--max-cost", "0.10"),
-        "--respect-rate-limits",
+        *("--respect-rate-limits", "--stream-to", "statsd://a", "--stream-to", "b.jsonl"),
     )
     timeouts, tls = told.pop("timeouts"), told.pop("tls")
     assert (timeouts.connect_s, timeouts.first_token_s) == (1.0, 2.0)
@@ -107,6 +107,7 @@ def test_everything_that_was_said_arrives(shell: Shell, told: dict[str, Any], tm
         "keep_text": True,
         "prices": "p.toml",
         "batch_prices": True,
+        "stream_to": ("statsd://a", "b.jsonl"),
         "requests": 7,
         "duration_s": 8.0,
         "rate": 9.0,

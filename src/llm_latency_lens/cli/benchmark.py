@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
 from .options import Keeping, Load, Outputs, Paying, Screen, Target, Way
-from .output import check_writable, command_again, prints_table, write_records, write_to
+from .output import (
+    check_writable,
+    command_again,
+    prints_table,
+    tell_lost,
+    write_records,
+    write_to,
+)
 from .target import make_lens, read_prompts
 from .world import Call, World
 
@@ -64,6 +71,7 @@ def _tell(call: Call, found: Benchmark, outputs: Outputs, screen: Screen) -> int
     """Print and write what was found, and how to go on; gives the exit code."""
     world = call.world
     show(found, outputs, screen, world)
+    tell_lost(found.run, world.err)
     if prints_table(outputs.output, outputs.records) and not screen.quiet:
         again = command_again(call, keep_text=outputs.keep_text)
         world.out.write(

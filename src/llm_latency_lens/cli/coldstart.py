@@ -10,7 +10,7 @@ from ..report.figures import seconds
 from ..report.page import Page
 from .benchmark import causes
 from .options import Keeping, Outputs, Paying, Screen, Target, Way
-from .output import check_writable, prints_table, write_records, write_to
+from .output import check_writable, prints_table, tell_lost, write_records, write_to
 from .target import make_lens, read_prompts
 from .trials import Cooling
 from .world import Call, World
@@ -70,6 +70,7 @@ def coldstart(
         if display:
             display.close()
     show(found.result, found.records(), outputs, screen, world)
+    tell_lost(found.run, world.err)
     if prints_table(outputs.output, outputs.records) and not screen.quiet:
         world.out.write(f"\nRun kept in {found.run_dir}\n")
     return ended(found.result)

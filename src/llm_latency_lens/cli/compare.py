@@ -11,7 +11,7 @@ from .benchmark import causes
 from .candidates import Wanted, named, parse
 from .kinds import UnfitError
 from .options import Keeping, Outputs, Paying, Screen, Target, Way
-from .output import check_writable, prints_table, write_records, write_to
+from .output import check_writable, prints_table, tell_lost, write_records, write_to
 from .settings import Source
 from .target import make_lens, read_prompts
 from .trials import Common, Contest, Turns
@@ -77,6 +77,7 @@ def compare(
         if display:
             display.close()
     show(found.result, found.records(), outputs, screen, world)
+    tell_lost(found.run, world.err)
     if prints_table(outputs.output, outputs.records) and not screen.quiet:
         world.out.write(f"\nRun kept in {found.run_dir}\n")
     return ended(found.result)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .benchmark import ended, show
 from .demo_compare import demo_compare
 from .options import Keeping, Outputs, Screen, Showing
-from .output import check_writable, prints_table
+from .output import check_writable, prints_table, tell_lost
 from .world import Call
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def demo(
             raw=keeping.raw,
             keep_text=outputs.keep_text,
             prices=[_PRICE],
+            stream_to=keeping.stream_to,
         )
         try:
             found = lens.benchmark(
@@ -86,6 +87,7 @@ def demo(
 def _tell(call: Call, found: Benchmark, log: list[Sent], outputs: Outputs, screen: Screen) -> int:
     world = call.world
     show(found, outputs, screen, world)
+    tell_lost(found.run, world.err)
     if prints_table(outputs.output, outputs.records) and not screen.quiet:
         run_dir = shlex.quote(str(found.run_dir))
         check = compared(found, log) if found.result.requests.ok else ""

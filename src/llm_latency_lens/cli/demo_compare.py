@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .compare import ended, show
 from .options import Keeping, Outputs, Screen
-from .output import prints_table
+from .output import prints_table, tell_lost
 from .world import World
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def demo_compare(world: World, keeping: Keeping, outputs: Outputs, screen: Scree
                 display.close()
         logs = {name: simulator.log() for name, simulator in simulators.items()}
     show(found.result, found.records(), outputs, screen, world)
+    tell_lost(found.run, world.err)
     if prints_table(outputs.output, outputs.records) and not screen.quiet:
         truth = told(found, logs)
         world.out.write(
@@ -124,6 +125,7 @@ def _lens(
         prices=prices,
         run_dir=keeping.run_dir,
         raw=keeping.raw,
+        stream_to=keeping.stream_to,
         keep_text=outputs.keep_text,
     )
 

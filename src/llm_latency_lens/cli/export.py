@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
-from ..errors import RunError, UsageError
-from ..sinks import FORMATS, export_of
+from ..errors import RunError, SinkError, UsageError
+from ..sinks import FORMATS, Exported, export_of
+from ..sinks.address import is_url
 from .exporting import Exporting, Logging
 from .options import Repaying, Which
 from .output import check_writable
@@ -30,27 +31,55 @@ def export(
     Every number is computed anew from what was captured, and is the one that `report` shows.
     """
     from ..sinks.files import paths_of, save
-    from ..workload.tokenizer import load_tokenizer
 
     to, path, out = exporting.to, exporting.output, call.world.out
     if to is None:
-        raise UsageError(f"--to is missing: give {', '.join(FORMATS)}")
+        raise UsageError(f"--to is missing: give a URL, or {', '.join(FORMATS)}")
+    if is_url(to):
+        return _send(call, to, which, exporting, repaying)
     if path == "-":
         _check_printed(to, out)
     check_writable(*paths_of(to, path))
     write = export_of(to, path)
-    exported = call.world.exported(
+    exported = _exported(call, which, exporting, repaying)
+    if path != "-":
+        save(exported, to, path)
+        return 0
+    with _printed(out) as file, _appended(to, call.world) as parts:
+        write(exported, file, *parts)
+    return 0
+
+
+def _exported(call: Call, which: Which, exporting: Exporting, repaying: Repaying) -> Exported:
+    from ..workload.tokenizer import load_tokenizer
+
+    return call.world.exported(
         which.run,
         keep_text=exporting.keep_text,
         tokenizer=load_tokenizer(exporting.tokenizer) if exporting.tokenizer else None,
         prices=repaying.prices,
         reprice=call.chosen["prices"].source is Source.COMMAND_LINE,
     )
-    if path != "-":
-        save(exported, to, path)
-        return 0
-    with _printed(out) as file, _appended(to, call.world) as parts:
-        write(exported, file, *parts)
+
+
+def _send(call: Call, url: str, which: Which, exporting: Exporting, repaying: Repaying) -> int:
+    """Send every request of the run to one place."""
+    from ..engine.delivery import send_all
+    from ..sinks.address import parse
+    from ..sinks.opening import Opening
+    from ..sinks.sink import open_sink
+
+    if call.chosen["output"].source is Source.COMMAND_LINE:
+        raise UsageError("--output goes with a format: what is sent to a URL is in no file")
+    environ = call.world.environ
+    address = parse(url, environ)
+    exported = _exported(call, which, exporting, repaying)
+    sink = open_sink(Opening(address, exported.context, environ, exporting.keep_text))
+    try:
+        sent = send_all(sink, exported.read())
+    except SinkError as error:
+        raise RunError(f"{address.shown}: {error}") from None
+    call.world.err.write(f"{sent:,} requests were sent to {address.shown}\n")
     return 0
 
 

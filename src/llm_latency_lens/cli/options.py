@@ -6,7 +6,7 @@ the heading under which `--help` shows them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,7 @@ from .kinds import (
     span,
     switch,
     text,
+    texts,
     whole,
     wholes,
 )
@@ -282,7 +283,7 @@ class Repaying:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What is kept."""
+    """What is kept and passed on."""
 
     run_dir: str | None = setting(
         text("DIR"),
@@ -297,6 +298,11 @@ class Keeping:
         shown_default="full",
     )
     name: str | None = setting(text("NAME"), None, "A name for the run.")
+    stream_to: tuple[str, ...] = setting(
+        replace(texts(), metavar="URL"),
+        (),
+        "Send each request there when it has ended, while the run goes on; may be repeated.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

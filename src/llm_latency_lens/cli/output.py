@@ -17,6 +17,7 @@ from .world import Call
 
 if TYPE_CHECKING:
     from ..record import Record
+    from ..store.runs import Run
 
 Write = Callable[[TextIO], object]
 
@@ -65,6 +66,19 @@ def write_records(records: Iterable[Record], outputs: Outputs, out: TextIO) -> N
             file.write(line.decode() + "\n")
 
     write_to(outputs.records, out, write, private=outputs.keep_text)
+
+
+def tell_lost(run: Run, err: TextIO) -> None:
+    """Say of each sink that did not take everything how much it did not, and why."""
+    context = run.file.context
+    for sink in context.sinks:
+        if sink.lost:
+            total = sink.sent + sink.lost
+            print(
+                f"latency-lens: warning: {sink.url} did not take {sink.lost:,} of {total:,}"
+                f" requests: {sink.error}",
+                file=err,
+            )
 
 
 def prints_table(*paths: str | None) -> bool:

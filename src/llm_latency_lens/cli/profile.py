@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..errors import RunError
 from .options import Keeping, Outputs, Paying, Screen, Target, Watching, Way
-from .output import check_writable, prints_table, write_records, write_to
+from .output import check_writable, prints_table, tell_lost, write_records, write_to
 from .target import make_lens, read_prompts
 from .world import Call, World
 
@@ -48,6 +48,7 @@ def profile(
     found = lens.profile(prompts[0], name=keeping.name or "", on_text=teller)
     if teller:
         teller.end()
+    tell_lost(found.run, world.err)
     return _show(found, outputs, screen, world)
 
 

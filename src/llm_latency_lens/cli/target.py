@@ -50,6 +50,7 @@ def make_lens(
         keep_text=outputs.keep_text,
         prices=paying.prices,
         batch_prices=paying.batch_prices,
+        stream_to=keeping.stream_to,
     )
 
 

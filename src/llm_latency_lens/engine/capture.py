@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ from ..store.understand import CountTokens, counted, keep_counts, priced
 from ..timeline import Timeline
 from ..transport import Network
 from ..transport.limits import ensure_descriptors
+from .follower import Follower, Streaming
 from .orchestrator import Engine
 from .plan import Outcome, Plan
 from .ways import Way, Ways
@@ -52,6 +54,8 @@ class Setup:
     """Counts answers for which the provider gives no number; what it finds is kept."""
     pricer: Pricer | None = None
     """Says what requests cost, where records alone are kept."""
+    streaming: Streaming | None = None
+    """Where finished requests are sent while the run goes on."""
     handle_signals: bool = False
     """Let SIGINT and SIGTERM end the run early; only where this is the program's main thread."""
 
@@ -64,6 +68,19 @@ class Captured:
     unsaved: list[Timeline]
     count_tokens: CountTokens | None = None
     """Needed again only where the disk did not take what it had counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One capture, ready to begin."""
+
+    plan: Plan
+    context: Context
+    setup: Setup
+    ways: Ways
+    path: Path
+    clock: Clock
+    on_beat: OnBeat | None
 
 
 class _Memory:
@@ -110,29 +127,18 @@ async def capture(
     path = runs.create(context.id, setup.run_dir)
     file = RunFile(raw=setup.raw, context=context)
     runs.write(path, file)
-    if setup.raw == "off":
-        memory = _Memory()
-        try:
-            await _run(plan, context, setup, ways, memory, clock=clock, on_beat=on_beat)
-        finally:
-            unsaved = _write_records(plan, context, setup, memory.timelines, path)
-    else:
-        blank = setup.raw == "redacted"
-        spool = Spool(
-            path / runs.TIMELINES,
-            redact=redact if blank else None,
-            safe_prefix=safe_prefix if blank else None,
-            hold_back=max((len(secret) - 1 for secret in plan.secrets), default=0),
-        )
-        try:
-            await _run(plan, context, setup, ways, spool, clock=clock, on_beat=on_beat)
-        finally:
-            spool.finish()
-        if context.health:
-            context.health.spool_bytes = spool.written
-        if spool.error and not context.stopped_early:
-            context.stopped_early = str(spool.error)
-        unsaved = spool.unsaved()
+    streaming, follower = setup.streaming, None
+    if streaming and streaming.urls:  # it has started before the first request is sent
+        follower = await asyncio.to_thread(Follower, streaming, path, os.environ)
+    keep = _in_memory if setup.raw == "off" else _spooled
+    try:
+        unsaved, requests = await keep(_Job(plan, context, setup, ways, path, clock, on_beat))
+    except BaseException:
+        if follower:
+            await asyncio.to_thread(follower.abandon)
+        raise
+    if follower:
+        context.sinks = await asyncio.to_thread(follower.finish, requests)
     run = Run(path, file)
     count = _still_to_count(context, setup, run, unsaved)
     try:
@@ -140,6 +146,36 @@ async def capture(
     except StoreError as error:
         context.stopped_early = context.stopped_early or str(error)
     return Captured(run, unsaved, count)
+
+
+async def _in_memory(job: _Job) -> tuple[list[Timeline], int]:
+    """`--raw off`: what the disk did not take of the records, and how many there were."""
+    memory = _Memory()
+    try:
+        await _run(job, memory)
+    finally:
+        unsaved = _write_records(job, memory.timelines)
+    return unsaved, len(memory.timelines)
+
+
+async def _spooled(job: _Job) -> tuple[list[Timeline], int]:
+    """The same of timelines."""
+    blank = job.setup.raw == "redacted"
+    spool = Spool(
+        job.path / runs.TIMELINES,
+        redact=redact if blank else None,
+        safe_prefix=safe_prefix if blank else None,
+        hold_back=max((len(secret) - 1 for secret in job.plan.secrets), default=0),
+    )
+    try:
+        await _run(job, spool)
+    finally:
+        spool.finish()
+    if job.context.health:
+        job.context.health.spool_bytes = spool.written
+    if spool.error and not job.context.stopped_early:
+        job.context.stopped_early = str(spool.error)
+    return spool.unsaved(), spool.closed
 
 
 def _still_to_count(
@@ -157,38 +193,29 @@ def _still_to_count(
     return None
 
 
-def _write_records(
-    plan: Plan, context: Context, setup: Setup, timelines: list[Timeline], path: Path
-) -> list[Timeline]:
+def _write_records(job: _Job, timelines: list[Timeline]) -> list[Timeline]:
     """Write what was understood; gives back what the disk did not take."""
+    setup, context = job.setup, job.context
 
     def read() -> Iterator[Record]:
-        return (counted(plan.decode(timeline), setup.count_tokens) for timeline in timelines)
+        return (counted(job.plan.decode(timeline), setup.count_tokens) for timeline in timelines)
 
     records = priced(read, setup.pricer)
     try:
-        runs.write_records(path / runs.RECORDS, records, keep_text=setup.keep_text)
+        runs.write_records(job.path / runs.RECORDS, records, keep_text=setup.keep_text)
     except StoreError as error:
         context.stopped_early = context.stopped_early or str(error)
         return timelines
     return []
 
 
-async def _run(
-    plan: Plan,
-    context: Context,
-    setup: Setup,
-    ways: Ways,
-    sink: Spool | _Memory,
-    *,
-    clock: Clock,
-    on_beat: OnBeat | None,
-) -> None:
+async def _run(job: _Job, sink: Spool | _Memory) -> None:
+    plan, ways = job.plan, job.ways
     try:
         await ways.warm(_connections(plan))
-        engine = Engine(plan, ways, sink, clock, on_beat)
-        with _signals(engine, setup.handle_signals):
-            _note(context, await engine.run())
+        engine = Engine(plan, ways, sink, job.clock, job.on_beat)
+        with _signals(engine, job.setup.handle_signals):
+            _note(job.context, await engine.run())
     finally:
         await ways.aclose()
 

@@ -199,6 +199,7 @@ async def _capture(
             keep_text=keeping.keep_text,
             count_tokens=keeping.count_tokens,
             pricer=pricer,
+            streaming=keeping.streaming,
             handle_signals=handle_signals,
         )
         ways: dict[str | None, Way] = {

@@ -18,6 +18,7 @@ import msgspec
 from .._version import __version__
 from ..clock import SECOND_NS, SystemClock
 from ..engine.capture import Captured, OnBeat
+from ..engine.follower import Streaming
 from ..engine.host import describe_clock, describe_host
 from ..engine.orchestrator import Engine
 from ..engine.plan import OnProgress
@@ -48,6 +49,7 @@ class Keeping:
     run_dir: Path | None = None
     keep_text: bool = False
     count_tokens: CountTokens | None = None
+    streaming: Streaming | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

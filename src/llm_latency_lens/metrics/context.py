@@ -43,6 +43,19 @@ class Health:
     """CPU time spent on decoding records for the progress display, in milliseconds."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkOutcome:
+    """What became of the requests that were streamed to one URL, which is without its secrets.
+
+    `error` is why some were lost, in one line.
+    """
+
+    url: str
+    sent: int
+    lost: int
+    error: str | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """One run, as it was asked for and as it ended.
@@ -93,3 +106,5 @@ class Context:
     source: Mapping[str, Any] | None = None
     """What another program measured: its `tool`, `version`, and what else it says of the run. None
     for a run of our own."""
+    sinks: list[SinkOutcome] = field(default_factory=list)
+    """Where the requests were streamed to while the run went on."""

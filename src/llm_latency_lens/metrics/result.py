@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from . import schema
-from .context import ClockSource, Mode
+from .context import ClockSource, Mode, SinkOutcome
 
 Schema = Literal["latency-lens.result/1"]
 SCHEMA: Schema = "latency-lens.result/1"
@@ -143,7 +143,10 @@ class Clock(Struct, kw_only=True, frozen=True):
 
 
 class Run(Struct, kw_only=True, frozen=True):
-    """`duration_s` is the measured window: first start to last end of the measured requests."""
+    """`duration_s` is the measured window: first start to last end of the measured requests.
+
+    `sinks` are where the requests were streamed to while the run went on, if anywhere.
+    """
 
     id: str
     name: str
@@ -156,6 +159,7 @@ class Run(Struct, kw_only=True, frozen=True):
     stopped_early: str | None
     host: dict[str, Any]
     clock: Clock
+    sinks: list[SinkOutcome] | UnsetType = UNSET
 
 
 class ErrorExample(Struct, kw_only=True, frozen=True):

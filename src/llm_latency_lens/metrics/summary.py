@@ -174,6 +174,7 @@ def _run(context: Context, clock: Clock, load: Load) -> Run:
         stopped_early=context.stopped_early,
         host=dict(context.host),
         clock=clock,
+        sinks=list(context.sinks) or UNSET,
     )
 
 

@@ -81,6 +81,11 @@ def _frame(kind: bytes, payload: bytes) -> bytes:
     return _HEAD.pack(kind, len(payload), zlib.crc32(payload, kind[0])) + payload
 
 
+def frame_size(payload: bytes) -> int:
+    """Of the whole frame around a payload."""
+    return _HEAD.size + len(payload)
+
+
 def open_frame(timeline: Timeline) -> bytes:
     return _frame(b"O", _encoder.encode({name: getattr(timeline, name) for name in _IDENTITY}))
 
@@ -140,6 +145,26 @@ def read_frames(file: IO[bytes], warn: Callable[[str], None]) -> Iterator[Timeli
         warn(told)
 
 
+class Growing:
+    """A file of timelines that is still written to: each call reads what came since the last."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._reader = _Reader(file)
+        self._place = len(HEADER)
+
+    def timelines(self) -> Iterator[Timeline]:
+        """What has closed. A frame that is not whole yet is left for the next call."""
+        self._reader.grow()
+        while frame := self._reader.frame(self._place):
+            self._place += frame_size(frame[1])
+            if closed := self._reader.take(*frame):
+                yield closed
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class _Reader:
     """Goes through the frames of one file, and past what is damaged."""
 
@@ -150,6 +175,10 @@ class _Reader:
         self._broken: set[int] = set()
         self._damaged = 0
         self._torn = 0 < self._size < len(HEADER)
+
+    def grow(self) -> None:
+        """Look again how long the file is."""
+        self._size = self._file.seek(0, 2)
 
     def told(self) -> str:
         """What had to be left out, in one line; empty when nothing had."""
@@ -163,12 +192,7 @@ class _Reader:
 
     def timelines(self) -> Iterator[Timeline]:
         for kind, payload in self._frames():
-            if kind == b"O":
-                timeline = Timeline(**_decoder.decode(payload))
-                self._under_way[key(timeline)] = timeline
-            elif kind == b"R":
-                self._add_reads(payload)
-            elif closed := self._closed(_decoder.decode(payload)):
+            if closed := self.take(kind, payload):
                 yield closed
         for timeline in self._under_way.values():
             timeline.fail(
@@ -177,6 +201,17 @@ class _Reader:
                 "the run ended while this request was under way",
             )
             yield timeline
+
+    def take(self, kind: bytes, payload: bytes) -> Timeline | None:
+        """One whole frame; gives the timeline that it closes."""
+        if kind == b"O":
+            timeline = Timeline(**_decoder.decode(payload))
+            self._under_way[key(timeline)] = timeline
+        elif kind == b"R":
+            self._add_reads(payload)
+        else:
+            return self._closed(_decoder.decode(payload))
+        return None
 
     def _add_reads(self, payload: bytes) -> None:
         number, first, count, begin = _READS.unpack_from(payload)
@@ -215,14 +250,14 @@ class _Reader:
         """The whole frames: kind and payload."""
         place = len(HEADER)
         while place < self._size:
-            frame = self._frame(place)
+            frame = self.frame(place)
             if frame is None:
                 place = self._pass(place)
             else:
                 yield frame
-                place += _HEAD.size + len(frame[1])
+                place += frame_size(frame[1])
 
-    def _frame(self, place: int) -> tuple[bytes, bytes] | None:
+    def frame(self, place: int) -> tuple[bytes, bytes] | None:
         """The frame at `place`; None where there is no whole one."""
         self._file.seek(place)
         head = self._file.read(_HEAD.size)
@@ -259,7 +294,7 @@ class _Reader:
             self._file.seek(place)
             block = self._file.read(_SEARCH_SIZE)
             for found in _KINDS.finditer(block):
-                if self._frame(place + found.start()):
+                if self.frame(place + found.start()):
                     return place + found.start()
             place += len(block)
         return None

@@ -41,6 +41,7 @@ class Spool:
         self.path = path
         self.error: StoreError | None = None
         self.written = 0
+        self.closed = 0
         self._redact = redact
         self._safe_prefix = safe_prefix
         self._hold_back = hold_back
@@ -70,6 +71,7 @@ class Spool:
         self._done.pop(key(timeline), None)
         self._pending += close_frame(timeline)
         self._unflushed.append(timeline)
+        self.closed += 1
 
     def _take(self, timeline: Timeline, *, last: bool) -> None:
         reads, size = self._done[key(timeline)]

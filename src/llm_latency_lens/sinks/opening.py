@@ -1,0 +1,19 @@
+"""What a sink is opened with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..metrics.context import Context
+from .address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where to, for which run, and what may be said: `keep_text` lets texts out."""
+
+    address: Address
+    context: Context
+    environ: Mapping[str, str] = field(repr=False)
+    keep_text: bool = False
