@@ -108,8 +108,10 @@ class Answer:
                     return
                 if not data.strip() or name == b"ping":
                     continue
-                if name == b"error":
-                    self.complain(read_complaint(data))
+                complaint = read_complaint(data)
+                # Google's compatible endpoint wraps an error in a list.
+                if name == b"error" or (data.startswith(b"[") and complaint.told):
+                    self.complain(complaint)
                 elif closed:
                     self.problem = (
                         self.problem or f"event {number} of the stream is not a JSON object"

@@ -113,6 +113,8 @@ class Choice(msgspec.Struct, gc=False):
     index: int = 0
     delta: Delta | None = None
     message: Delta | None = None
+    text: str | None = None
+    """What there is where a choice has no delta; Together repeats its delta here."""
     finish_reason: str | None = None
     usage: Counts | None = None
     """Moonshot puts the counts here, beside the finish reason."""

@@ -166,6 +166,11 @@ class Complaint:
         """The most telling word: the code, and the type where the code only repeats a status."""
         return self.code or self.type
 
+    @property
+    def told(self) -> bool:
+        """Whether there is more to it than a text, which may be of anything."""
+        return self.provider_code is not None or self.status is not None
+
     def kind(self, http_status: int | None = None) -> ErrorKind:
         """Why the request failed. Inside a stream (no status) what is not known is the server's."""
         if self.spent:

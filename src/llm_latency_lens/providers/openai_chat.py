@@ -16,7 +16,18 @@ from ..request import Prompt, Request, Target
 from ..timeline import ErrorKind, Timeline
 from .answer import CHECK, Answer, count, events_of, is_stream
 from .asking import address, ask, bearer, limit_of
-from .chat_wire import Chunk, Cost, Counts, InputDetails, OutputDetails, Times, billed, read
+from .chat_wire import (
+    Choice,
+    Chunk,
+    Cost,
+    Counts,
+    Delta,
+    InputDetails,
+    OutputDetails,
+    Times,
+    billed,
+    read,
+)
 from .common import begin, refused
 from .errors_map import Complaint, complaint_of, read_complaint
 from .typed import whole_of
@@ -194,10 +205,7 @@ class _Chat:
         counts: Counts | None = None
         for choice in chunk.choices or ():
             self.seen.add(choice.index)
-            delta = choice.delta
-            # MiniMax repeats in its last event, as a message, all that had come in pieces.
-            if delta is None and choice.index not in self.said:
-                delta = choice.message
+            delta = choice.delta or self._instead(choice)
             if delta is not None and (carried := delta.carried()):
                 self.said.add(choice.index)
                 answer.thought = answer.thought or bool(delta.thought())
@@ -212,6 +220,15 @@ class _Chat:
         if found:
             answer.say(*found, place)
         return counts
+
+    def _instead(self, choice: Choice) -> Delta | None:
+        """What a choice without a delta has: a text, or a message.
+
+        MiniMax repeats in its last event, as a message, all that had come in pieces.
+        """
+        if choice.text:
+            return Delta(content=choice.text)
+        return None if choice.index in self.said else choice.message
 
     def settle(self, record: Record, timeline: Timeline) -> Record:
         answer = self.answer
@@ -237,8 +254,7 @@ class _Chat:
 
         A message alone may be of anything; a gateway's and a framework's errors have more.
         """
-        told = complaint.provider_code or complaint.status is not None
-        if complaint.message and (told or b'"detail"' in self.bare):
+        if complaint.message and (complaint.told or b'"detail"' in self.bare):
             self.answer.complain(complaint)
 
     def _own_end(self) -> int | None:

@@ -48,6 +48,8 @@ _ENDS = frozenset(
     ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 )
 _BROKEN_OFF = {"cancelled": (ErrorKind.SERVER, "the response was cancelled where it was made")}
+_STEERING = "response.steer"
+"""Events about a wish of the client's; that it failed does not touch the answer."""
 _RUNNING = frozenset(("queued", "in_progress"))
 _ASKING = frozenset(("local_shell_call", "shell_call", "computer_call", "apply_patch_call"))
 _TEXTS = {"text": "input_text"}
@@ -282,7 +284,7 @@ class _Responses:
         """What stands around the pieces of content; whether it ends the answer."""
         answer, response = self.answer, event.response
         what = event.type or name.decode("ascii", "replace")
-        if event.error or what == "error":
+        if what == "error" or (event.error and not what.startswith(_STEERING)):
             told = event.error or {"code": event.code, "message": event.message}
             answer.complain(complaint_of({"error": told}))
         if what in _ENDS:
