@@ -44,9 +44,9 @@ def test_one_after_the_other() -> None:
 
 @settings(max_examples=40)
 @given(
-    width=st.integers(1, 9),
-    requests=st.integers(1, 30),
-    waits=st.lists(st.integers(1, 400), min_size=1),
+    width=st.integers(1, 5),
+    requests=st.integers(1, 12),
+    waits=st.lists(st.integers(1, 400), min_size=1, max_size=5),
 )
 def test_so_many_are_under_way_and_exactly_so_many_are_sent(
     width: int, requests: int, waits: list[int]

@@ -179,6 +179,7 @@ def coverage(draws: int, draw: Callable[[], Found], truth: dict[str, float]) -> 
     return {name: n / given_[name] for name, n in hits.items()}
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_coverage_of_independent_requests() -> None:
     rng = np.random.default_rng(7)
     truth = {"mean": exp(0.125), "p50": 1.0, "p95": exp(0.5 * 1.6448536)}
@@ -192,6 +193,7 @@ def clustered(rng: Generator, n: int, size: int) -> npt.NDArray[np.int64]:
     return (20e6 * speed * rng.lognormal(0, 0.3, n * size)).astype(np.int64)
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_coverage_of_pooled_gaps_and_of_pretending_that_they_are_independent() -> None:
     rng = np.random.default_rng(8)
     spread = 0.3 * 2**0.5
@@ -206,6 +208,7 @@ def test_coverage_of_pooled_gaps_and_of_pretending_that_they_are_independent() -
     assert coverage(60, naively, truth)["p50"] < 0.6
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_coverage_of_a_queue_and_of_pretending_that_it_is_none() -> None:
     rng = np.random.default_rng(9)
     truth = {"mean": exp(0.125), "p50": 1.0}

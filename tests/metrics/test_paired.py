@@ -57,6 +57,7 @@ def share_held(trials: int, true: float, draw: Callable[[int], Gap]) -> float:
     return sum(low <= true <= high for low, high in there) / len(there)
 
 
+@pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize(
     ("draw", "n"),
     [(lognormal, 10), (lognormal, 50), (drifting, 50), (two_humps, 20), (wandering, 400)],
@@ -69,6 +70,7 @@ def test_intervals_of_medians_hold_the_truth_as_often_as_they_say(
     assert share_held(150, true, lambda i: compare(*draw(rng, n), "median", 0.05, i)) >= 0.9
 
 
+@pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize("n", [8, 40])
 def test_intervals_of_means_hold_the_truth(n: int) -> None:
     rng = np.random.default_rng(11)
@@ -76,6 +78,7 @@ def test_intervals_of_means_hold_the_truth(n: int) -> None:
     assert share_held(200, true, lambda i: compare(*lognormal(rng, n), "mean", 0.05, i)) >= 0.9
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_an_interval_of_the_ratio_holds_the_truth() -> None:
     rng, held = np.random.default_rng(5), 0
     for trial in range(150):
@@ -85,6 +88,7 @@ def test_an_interval_of_the_ratio_holds_the_truth() -> None:
     assert held >= 0.9 * 150
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_intervals_of_pooled_gaps_hold_the_truth() -> None:
     """Requests differ in speed, so that gaps of one are worth few."""
     rng, n = np.random.default_rng(3), 400

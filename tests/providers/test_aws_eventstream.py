@@ -9,7 +9,7 @@ from zlib import crc32
 
 import pytest
 from botocore.eventstream import EventStreamBuffer, ParserError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_latency_lens.providers.aws_eventstream import (
@@ -135,6 +135,7 @@ FRAMES = st.lists(st.tuples(TEXTS, st.binary(max_size=60)), max_size=4)
 RAW = st.lists(st.tuples(st.binary(max_size=24), st.binary(max_size=20)), min_size=1, max_size=3)
 
 
+@settings(max_examples=40)
 @given(FRAMES)
 def test_what_is_written_is_what_botocore_reads(given_frames: Any) -> None:
     body = b"".join(frame(headers, payload) for headers, payload in given_frames)

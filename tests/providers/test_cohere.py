@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_latency_lens.providers import PROVIDERS
@@ -142,6 +142,7 @@ def test_damaged_answers_never_raise(data: st.DataObject) -> None:
     assert (record.error is None) == (record.status is Status.OK)
 
 
+@settings(max_examples=30)  # each value goes to fifteen places
 @given(st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=4), st.lists))
 def test_any_value_in_any_place_is_read(value: Any) -> None:
     try:

@@ -389,10 +389,14 @@ async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without Python's garbage collector, which would stop the reading for milliseconds."""
+    """Without Python's garbage collector, which would stop the reading for milliseconds.
+
+    What is young and dead is swept out before. What is old stays: looking through all of a large
+    program's memory takes a tenth of a second, in which the caller's event loop would stand still.
+    """
     collecting = gc.isenabled()
     if collecting:
-        gc.collect()
+        gc.collect(1)
         gc.freeze()
         gc.disable()
     try:

@@ -330,7 +330,7 @@ def _stop_signals(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
 def _quiet_collector() -> Iterator[None]:
     """No pause for garbage while streams run; the simulator collects when it is quiet."""
     enabled = gc.isenabled()
-    gc.collect()
+    gc.collect(1)
     gc.freeze()
     gc.disable()
     try:
