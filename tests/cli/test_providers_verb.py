@@ -33,7 +33,8 @@ def test_the_list_names_every_provider_with_its_address_and_variables(shell: She
     assert "AWS_BEARER_TOKEN_BEDROCK or AWS credentials" in by_name["bedrock"]
     assert "Google credentials" in by_name["vertex"]
     assert "or an Entra token" in by_name["azure"]
-    assert by_name["vllm"].split()[2] == "none"
+    assert by_name["tgi"].split()[2] == "none"
+    assert "VLLM_API_KEY (optional)" in by_name["vllm"]
 
 
 def test_the_list_as_json_says_more(shell: Shell) -> None:

@@ -145,7 +145,7 @@ def test_a_missing_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_environment_gives_key_and_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", "https://user:word@api.example.com/v1/")
-    assert repr(Lens(model="m")) == "Lens(openai/m at https://api.example.com/v1/)"
+    assert repr(Lens(model="m")) == "Lens(openai/m at https://api.example.com/v1)"
 
 
 def test_a_model_is_needed() -> None:

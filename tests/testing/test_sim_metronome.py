@@ -73,8 +73,8 @@ async def played(pipe: Pipe, made: Script) -> Stream:
 def test_bytes_go_straight_to_the_descriptor_when_due() -> None:
     pipe = Pipe()
     begun = time.monotonic_ns()
-    stream = asyncio.run(played(pipe, script((2 * MS, b"one"), (4 * MS, b"two"))))
-    assert time.monotonic_ns() - begun >= 4 * MS
+    stream = asyncio.run(played(pipe, script((2 * MS, b"one"), (40 * MS, b"two"))))
+    assert time.monotonic_ns() - begun >= 40 * MS
     assert pipe.far.recv(100) == b"onetwo"
     assert pipe.written == []
     assert len(stream.stamps) == 2
@@ -198,7 +198,7 @@ def test_the_timer_of_the_loop_serves_where_there_is_no_other(
 ) -> None:
     monkeypatch.setattr(metronome, "_open_timer", metronome._LoopTimer)
     pipe = Pipe()
-    stream = asyncio.run(played(pipe, script((2 * MS, b"one"), (4 * MS, b"two"))))
+    stream = asyncio.run(played(pipe, script((2 * MS, b"one"), (40 * MS, b"two"))))
     assert pipe.far.recv(100) == b"onetwo"
     assert stream.stamps[1] - stream.stamps[0] >= MS
     pipe.shut()
