@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = ("decode", "formats", "metrics", "command", "truth")
+NAMED = ("gate",)
+"""Only when named: they take many minutes."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES + NAMED)}")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     results: dict[str, list[dict[str, Any]]] = {}

@@ -29,7 +29,7 @@ def test_grammar(text: str, metric: str, sign: str, limit: float) -> None:
     [
         ("ttft_ms", "write a metric"),
         ("ttft_ms<fast", "write a metric"),
-        ("ttft_ms.p95<800", "write a metric"),
+        ("ttft_ms.p95<800", "one request has no ttft_ms.p95"),
         ("itl_ms<10", "one request has no itl_ms"),
         ("output_tokens_per_second>1s", "takes no unit"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from llm_latency_lens.decide import gate
 from llm_latency_lens.metrics import coldstart, comparison, lines, result
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
@@ -12,6 +13,7 @@ FOLDER = Path(__file__).parents[2] / "docs/reference"
 WRITTEN = {
     "coldstart": coldstart.json_schema(),
     "comparison": comparison.json_schema(),
+    "gate": gate.json_schema(),
     "record": lines.json_schema(),
     "result": result.json_schema(),
 }

@@ -10,12 +10,14 @@ import typer
 from .._version import __version__
 from ..errors import LensError
 from . import (
+    baseline,
     benchmark,
     calibrate,
     coldstart,
     compare,
     demo,
     export,
+    gate,
     prices,
     profile,
     providers,
@@ -37,6 +39,8 @@ VERBS = (
     compare,
     coldstart,
     report,
+    gate,
+    baseline,
     export,
     runs,
     sim,

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from . import past, trials
 from .exporting import Exporting, Logging
+from .gating import Gating, Kept, Runs, Shown, Verdicts
 from .kinds import parsed
 from .options import (
     Asked,
@@ -56,6 +57,8 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Screen),
     **trials.GROUPS,
     "report": (Several, Picture, Repaying, Outputs, Screen),
+    "gate": (Runs, Gating, Repaying, Verdicts, Shown),
+    "baseline": (Which, Kept, Repaying, Logging),
     "export": (Which, Exporting, Repaying, Logging),
     **past.GROUPS,
     "sim": (),

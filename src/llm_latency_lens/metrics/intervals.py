@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .result import CiMethod, Interval
-from .special import beta_quantile, t_quantile
+from .special import NORMAL, beta_quantile, t_quantile
 
 LEVELS = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 ALPHA = 0.05
@@ -38,8 +38,6 @@ Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 
-_NORMAL = 1.959963984540054
-"""97.5 % quantile of the normal distribution."""
 _LAGS = 5
 _CHI2_99 = 15.0863
 """99 % quantile of chi-squared with five degrees of freedom, one for each lag."""
@@ -112,9 +110,9 @@ def of_gaps(gaps: npt.NDArray[np.int64], begins: Indices, order: Indices, ordere
             continue
         inside = gaps <= quantile(ordered, level)
         counts = np.add.reduceat(inside, begins, dtype=np.int64)[order]
-        worth, df = _worth_of_clusters(counts, sizes)
+        worth, df = worth_of_clusters(counts, sizes)
         if memory is not None:
-            worth /= max(memory, _autocorrelation_time(counts - counts.sum() / total * sizes))
+            worth /= max(memory, autocorrelation_time(counts - counts.sum() / total * sizes))
         if worth >= _needed(level, memory):
             found.limits[name] = _woodruff(ordered, level, worth, df)
     if found.effective >= _needed(0.5, memory):
@@ -133,10 +131,10 @@ def _correlated_limits(found: Found, values: Floats, ordered: Floats, memory: fl
         if found.effective < _needed(level, memory):
             continue
         inside = (values <= quantile(ordered, level)).astype(np.float64)
-        worth = n / max(memory, _autocorrelation_time(inside))
+        worth = n / max(memory, autocorrelation_time(inside))
         if worth >= _needed(level, memory):
             found.limits[name] = _woodruff(ordered, level, worth, worth - 1.0)
-    worth = n / max(memory, _autocorrelation_time(values))
+    worth = n / max(memory, autocorrelation_time(values))
     if worth >= FEWEST_CORRELATED:
         found.limits["mean"] = _mean_interval(values, float(values.mean()), worth)
 
@@ -191,14 +189,14 @@ def _woodruff(ordered: Values, level: float, worth: float, df: float) -> Interva
 
     `df` is how well the worth itself is known: few degrees of freedom make it smaller.
     """
-    worth *= (_NORMAL / t_quantile(1 - ALPHA / 2, max(df, 1.0))) ** 2
+    worth *= (NORMAL / t_quantile(1 - ALPHA / 2, max(df, 1.0))) ** 2
     below = worth * level
     low = beta_quantile(ALPHA / 2, below, worth - below + 1.0)
     high = beta_quantile(1.0 - ALPHA / 2, below + 1.0, worth - below)
     return quantile(ordered, low), quantile(ordered, high)
 
 
-def _worth_of_clusters(
+def worth_of_clusters(
     counts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
 ) -> tuple[float, float]:
     """Independent gaps that the sample is worth for one share, and the degrees of freedom of that.
@@ -264,7 +262,7 @@ def _memory(values: Floats, ordered: Floats) -> float | None:
     return _time_of(correlations) if statistic > _CHI2_99 else None
 
 
-def _autocorrelation_time(series: Floats) -> float:
+def autocorrelation_time(series: Floats) -> float:
     return _time_of(_autocorrelations(series))
 
 

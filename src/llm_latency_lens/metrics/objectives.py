@@ -1,6 +1,9 @@
-"""Limits that a single request meets or misses: `ttft_ms<800`, `e2e_ms<=1.5s`.
+"""Limits: the one grammar in which they are written wherever there is one.
 
-The grammar is the one of every limit in this project, without the part that names a quantile.
+    ttft_ms<800   e2e_ms<=1.5s                      of a single request
+    ttft_ms.p95<800   error_rate<1%   cost.per_request<0.05      of a result (`decide.thresholds`)
+
+A time may carry its unit, a share its percent sign; money is compared as decimals.
 """
 
 from __future__ import annotations
@@ -29,8 +32,9 @@ METRICS = (
     COST,
 )
 _GRAMMAR = re.compile(
-    r"\s*(?P<metric>[a-z0-9_]+(?:\.per_request)?)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[0-9]+(?:\.[0-9]+)?)"
-    r"\s*(?P<unit>us|ms|s|m)?\s*"
+    r"\s*(?P<metric>[A-Za-z_]\w*(?:\.[\w-]+)*)\s*(?P<sign><=|>=|<|>)"
+    r"\s*(?P<limit>-?[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>%|us|ms|s|m|h)?\s*",
+    re.ASCII,
 )
 _KEEPS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -38,7 +42,10 @@ _KEEPS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_SHARES = frozenset({"error_rate", "share", "share_of_time"})
+_NO_TIMES = frozenset({"count", "requests"})
+"""How many samples a figure has, whatever it is a figure of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +62,42 @@ class Objective:
         return value is not None and _KEEPS[self.sign](value, self.limit)
 
 
-def parse_objective(text: str) -> Objective:
-    """Raises UsageError for what is no limit on a request."""
+def parse_limit(text: str, wrong: Callable[[str], str | None]) -> Objective:
+    """A limit on a figure, in the unit that the figure's name says; `wrong` tells what is the
+    matter with a name. Raises UsageError."""
     found = _GRAMMAR.fullmatch(text)
     if found is None:
         raise UsageError(f"{text!r} is no objective: write a metric, a sign, a limit: ttft_ms<800")
     metric, unit = found["metric"], found["unit"]
-    if metric not in METRICS:
-        known = ", ".join(METRICS)
-        raise UsageError(f"{text!r} is no objective: one request has no {metric}, but {known}")
-    if unit and not metric.endswith("_ms"):
-        raise UsageError(f"{text!r} is no objective: {metric} is no time and takes no unit")
-    if metric == COST:
-        return Objective(text.strip(), metric, found["sign"], Decimal(found["limit"]))
-    limit = float(found["limit"]) * _MS[unit or "ms"]
-    return Objective(text.strip(), metric, found["sign"], limit)
+    if matter := wrong(metric):
+        raise UsageError(f"{text!r} is no objective: {matter}")
+    limit = Decimal(found["limit"])
+    if unit == "%":
+        if metric.split(".")[-1] not in _SHARES:
+            raise UsageError(f"{text!r} is no objective: {metric} is no share and takes no %")
+        limit /= 100
+    elif unit:
+        own = unit_of(metric)
+        if own is None:
+            raise UsageError(f"{text!r} is no objective: {metric} is no time and takes no unit")
+        limit = limit * _NS[unit] / _NS[own]
+    is_money = metric.startswith("cost.")
+    return Objective(text.strip(), metric, found["sign"], limit if is_money else float(limit))
+
+
+def unit_of(metric: str) -> str | None:
+    """The unit of time in a figure's name: `ms` of `ttft_ms.p95`; None where it is no time."""
+    parts = metric.split(".")
+    if parts[-1] in _NO_TIMES:
+        return None
+    ends = (part.rpartition("_")[2] for part in reversed(parts) if "_" in part)
+    return next((end for end in ends if end in ("ns", "us", "ms", "s")), None)
+
+
+def parse_objective(text: str) -> Objective:
+    """A limit on a single request. Raises UsageError for what is none."""
+    return parse_limit(text, _wrong)
+
+
+def _wrong(metric: str) -> str | None:
+    return None if metric in METRICS else f"one request has no {metric}, but {', '.join(METRICS)}"

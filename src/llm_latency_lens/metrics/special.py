@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import exp, fabs, lgamma, log, log1p, sqrt
+from statistics import NormalDist
 
+NORMAL = 1.959963984540054
+"""97.5 % quantile of the normal distribution."""
 _TINY = 1e-300
 _CLOSE = 1e-14
 
@@ -66,3 +69,15 @@ def t_quantile(p: float, df: float) -> float:
     """Quantile of Student's t for p in (0.5, 1), from t^2 / (df + t^2) being beta distributed."""
     x = beta_quantile(2.0 * p - 1.0, 0.5, df / 2.0)
     return sqrt(df * x / (1.0 - x))
+
+
+def t_cdf(t: float, df: float) -> float:
+    """P(T <= t) for Student's t."""
+    beyond = 0.5 * beta_cdf(df / (df + t * t), df / 2.0, 0.5)
+    return 1.0 - beyond if t > 0.0 else beyond
+
+
+@lru_cache(maxsize=256)
+def normal_quantile(p: float) -> float:
+    """Quantile of the standard normal distribution."""
+    return NormalDist().inv_cdf(p)

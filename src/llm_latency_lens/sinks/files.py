@@ -28,14 +28,16 @@ def save(exported: Exported, to: str, path: str) -> None:
     write = export_of(to, path)
     with ExitStack() as stack:
         files = [
-            stack.enter_context(_file(name, private=exported.keep_text))
+            stack.enter_context(whole_file(name, private=exported.keep_text))
             for name in paths_of(to, path)
         ]
         write(exported, *files)
 
 
 @contextmanager
-def _file(path: str, *, private: bool) -> Iterator[BinaryIO]:
+def whole_file(path: str, *, private: bool) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of an older one when it is complete. Raises `RunError`
+    when the disk does not take it."""
     target = Path(os.path.realpath(path))
     # What is no file, such as a pipe or a device, cannot be replaced.
     fresh = not target.exists() or target.is_file()

@@ -1,0 +1,175 @@
+"""Regression tests: false alarms, in percent of A/A pairs, and power at the size named as enough.
+
+Both runs of a pair are drawn by the simulator's clockless model. `python -m benchmarks.gate PAIRS`
+draws another number of them than 1,000.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil, isnan
+from typing import Any
+
+import numpy as np
+
+from llm_latency_lens.decide.regressions import Allowed, Answered, answers
+from llm_latency_lens.decide.sample import Sample, code, sample_of, value
+from llm_latency_lens.metrics.context import Context
+from llm_latency_lens.testing.config import SimConfig
+from llm_latency_lens.testing.model import draw
+
+PAIRS = 1000
+FIGURES = ("ttft_ms.p95", "itl_ms.p99", "e2e_ms.p50")
+SIZES = (50, 200, 500)
+ALARMS = 6.5
+"""Percent of A/A pairs that may be called worse."""
+POWER = 90.0
+"""Percent of runs in which a true slowdown must be found."""
+ENOUGH = 20_000
+"""A size named as enough above this is not tried: it would take hours."""
+
+_USUAL = {"ttft": "lognormal:200ms,0.3", "gap": "lognormal:20ms,0.3", "tokens": "64"}
+_TWO_MODES = "list:" + "/".join(f"{ms}ms" for ms in (*range(180, 218, 2), 1000))
+"""One answer in twenty is slow, so that the p95 lies between the modes."""
+_PER_SLOT = 1.47
+"""Seconds that an answer of the usual kind takes."""
+_Load = dict[str, Any]
+
+CASES: dict[str, tuple[dict[str, str], _Load]] = {
+    "independent": ({}, {"rate": 2.0}),
+    "independent, stalls": ({"stalls": "0.2%:150ms"}, {"rate": 2.0}),
+    "heavy tails": ({"ttft": "lognormal:200ms,1.2", "gap": "lognormal:20ms,1"}, {"rate": 2.0}),
+    "two modes": ({"ttft": _TWO_MODES}, {"rate": 2.0}),
+    "few values": ({"ttft": "list:200ms/210ms/220ms", "gap": "20ms"}, {"rate": 2.0}),
+    "lengths differ": ({"tokens": "lognormal:64,0.8", "stalls": "0.2%:150ms"}, {"rate": 2.0}),
+    "queue, load 50 %": ({"slots": "8"}, {"rate": 0.5 * 8 / _PER_SLOT}),
+    "queue, load 80 %": ({"slots": "8"}, {"rate": 0.8 * 8 / _PER_SLOT}),
+    "queue, load 95 %": ({"slots": "8"}, {"rate": 0.95 * 8 / _PER_SLOT}),
+    "one slot, load 70 %": (
+        {"slots": "1", "tokens": "lognormal:64,0.8"},
+        {"rate": 0.7 / _PER_SLOT},
+    ),
+    "16 users, 8 slots": ({"slots": "8", "tokens": "lognormal:64,0.6"}, {"concurrency": 16}),
+    "slows down when busy": ({"slowdown": "5%"}, {"rate": 6.0}),
+}
+
+
+def run(pairs: int = PAIRS) -> list[dict[str, Any]]:
+    """False alarms of each case and size, then the power, then what a test costs."""
+    return [*alarms(pairs), *power(pairs), cost()]
+
+
+def alarms(pairs: int) -> Iterator[dict[str, Any]]:
+    """Runs of one size are cut from one long run: each begins where a queue may already be."""
+    for name, (options, load) in CASES.items():
+        whole = _drawn(options, load, 2 * pairs * 200, seed=1)
+        for size in SIZES:
+            yield _alarms(name, whole, size, pairs)
+        ticks = _ticked(whole)
+        if name == "independent":
+            yield _alarms("rounded to 10 ms", ticks, 200, pairs)
+
+
+def _alarms(name: str, whole: Sample, size: int, pairs: int) -> dict[str, Any]:
+    count = min(pairs, whole.answers // size // 2)
+    worse = dict.fromkeys((*FIGURES, "any"), 0)
+    for i in range(count):
+        a, b = (_part(whole, (2 * i + k) * size, size) for k in (0, 1))
+        for figure in FIGURES:
+            worse[figure] += _worse(answers(a, b, [figure]))
+        worse["any"] += _worse(answers(a, b, FIGURES))
+    shares = {figure: 100.0 * found / count for figure, found in worse.items()}
+    return _row(f"A/A {name}", size, count, shares, max(shares.values()) <= ALARMS)
+
+
+def power(pairs: int) -> Iterator[dict[str, Any]]:
+    """Two runs are a pilot; the test names a size; so many are drawn, a tenth slower in one."""
+    figure = FIGURES[0]
+    for name in ("independent", "heavy tails", "queue, load 50 %"):
+        options, load = CASES[name]
+        for pilot in (100, 500):
+            pilots, found, tried, sizes = _drawn(options, load, 40 * pilot, seed=2), 0, 0, []
+            for i in range(20):
+                a, b = (_part(pilots, (2 * i + k) * pilot, pilot) for k in (0, 1))
+                enough = answers(a, b, [figure])[0].enough
+                if enough is None or enough > ENOUGH:
+                    continue
+                sizes.append(enough)
+                rounds = max(2, ceil(pairs / 100))
+                drawn = _drawn({**options, "tokens": "1"}, load, 2 * rounds * enough, seed=100 + i)
+                for k in range(rounds):
+                    one = _part(drawn, 2 * k * enough, enough)
+                    other = _slower(_part(drawn, (2 * k + 1) * enough, enough), 1.1)
+                    found += _worse(answers(one, other, [figure]))
+                    tried += 1
+            share = 100.0 * found / max(tried, 1)
+            shares = {figure: share, **dict.fromkeys((*FIGURES[1:], "any"), float("nan"))}
+            label = f"10 % slower, {name}, pilot {pilot}"
+            yield _row(label, int(np.median(sizes or [0])), tried, shares, share >= POWER)
+
+
+def cost() -> dict[str, Any]:
+    """CPU seconds to test the usual figures of two runs of 10,000 requests; 3 s is the limit."""
+    a, b = (_drawn({}, {"rate": 2.0}, 10_000, seed) for seed in (1, 2))
+    before = time.process_time()
+    answers(a, b, allowed=[Allowed("itl_ms.p99", share=0.1)])
+    seconds = time.process_time() - before
+    shares = dict.fromkeys((*FIGURES, "any"), float("nan"))
+    return _row(f"two runs of 10,000: {seconds:.2f} s of CPU", 10_000, 1, shares, seconds < 3.0)
+
+
+def _row(what: str, size: int, count: int, shares: dict[str, float], held: bool) -> dict[str, Any]:
+    cells = {
+        f"{figure} %": "" if isnan(share) else round(share, 1) for figure, share in shares.items()
+    }
+    return {
+        "what": what,
+        "requests": size,
+        "pairs": count,
+        **cells,
+        "holds": "yes" if held else "NO",
+    }
+
+
+def _worse(answers: list[Answered]) -> bool:
+    return any(one.answer == "worse" for one in answers)
+
+
+def _drawn(options: dict[str, str], load: _Load, n: int, seed: int) -> Sample:
+    config = SimConfig.from_options(**{**_USUAL, **options})
+    return sample_of(draw(config, n, seed=seed, **load), Context(id=f"drawn-{seed}"))
+
+
+def _part(whole: Sample, begin: int, size: int) -> Sample:
+    first = int(whole.sizes[:begin].sum())
+    sizes = whole.sizes[begin : begin + size]
+    return replace(
+        whole,
+        figures={name: codes[begin : begin + size] for name, codes in whole.figures.items()},
+        gaps=whole.gaps[first : first + int(sizes.sum())],
+        sizes=sizes,
+        costs=whole.costs[begin : begin + size],
+        failed=whole.failed[begin : begin + size],
+    )
+
+
+def _slower(sample: Sample, factor: float) -> Sample:
+    figures = {name: code(value(codes) * factor) for name, codes in sample.figures.items()}
+    return replace(sample, figures=figures)
+
+
+def _ticked(sample: Sample) -> Sample:
+    def ticked(codes: Any) -> Any:
+        return code(np.rint(value(codes) / 10.0) * 10.0)
+
+    figures = {name: ticked(codes) for name, codes in sample.figures.items()}
+    return replace(sample, figures=figures, gaps=ticked(sample.gaps))
+
+
+if __name__ == "__main__":
+    from benchmarks.__main__ import show
+
+    show("gate", __doc__ or "", run(int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS))
