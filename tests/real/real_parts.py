@@ -13,7 +13,15 @@ VENV = ROOT / ".venv-real"
 PYTHON = VENV / "bin" / "python"
 
 REQUIREMENTS = ("requirements.txt", "requirements-model.txt")
-PROGRAMS = {"nginx": "nginx", "nghttpx": "nghttp2-proxy"}
+PROGRAMS = {
+    "nginx": "nginx",
+    "nghttpx": "nghttp2-proxy",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-pushgateway": "prometheus-pushgateway",
+    "victoria-metrics": "victoria-metrics",
+    "influxd": "influxdb",
+}
 """Each program, and the Debian package that has it."""
 
 
