@@ -14,6 +14,7 @@ import pytest
 import typer
 from doc_examples import ROOT, Block, Place, blocks, invocations, pages, shorter
 
+from llm_latency_lens.cli import runs
 from llm_latency_lens.cli.app import build, run
 from llm_latency_lens.cli.commands import COMMANDS
 from llm_latency_lens.cli.config import read_entries
@@ -28,6 +29,7 @@ _SHELL_SIGNS = re.compile(r"[|<>&;$`*?]")
 _PARSED = "the command line was understood"
 
 
+@pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize("page", pages())
 def test_examples(page: str, place: Place) -> None:
     with _servers() as serve:
@@ -114,10 +116,11 @@ def _parse(block: Block, command: str) -> None:
             assert _PARSED in told or missing_file, f"{block}: {command}\n{told}"
         else:
             group: Any = typer.main.get_command(build(verb))
-            group.commands[verb].make_context(verb, arguments[1:])
-    words = command.split()
-    if words[0] == "make":
-        assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text(), f"{block}: no {command}"
+            words = runs.tags_last(arguments) if verb == "runs" else arguments
+            group.commands[verb].make_context(verb, words[1:])
+    first, *rest = command.split()
+    if first == "make":
+        assert f"\n{rest[0]}:" in (ROOT / "Makefile").read_text(), f"{block}: no {command}"
 
 
 def _understood(**_: object) -> NoReturn:
