@@ -15,7 +15,7 @@ from typing import Any
 from ..metrics.columns import FIGURES
 from ..metrics.lines import texts_of
 from ..metrics.stalls import stalls_of
-from ..record import Record
+from ..record import Record, Status
 
 
 class Type(Enum):
@@ -54,6 +54,11 @@ def _figure(name: str) -> _Read:
     return value
 
 
+def _counted(record: Record) -> bool:
+    """Whether the figures of a result are of this one too."""
+    return record.status is Status.OK and not (record.warmup or record.attempt)
+
+
 def _longest_gap_ms(record: Record) -> float | None:
     gaps_ns = record.events.gaps_ns()
     return max(gaps_ns) / 1e6 if gaps_ns else None
@@ -71,6 +76,7 @@ COLUMNS: dict[str, tuple[Type, _Read]] = {
     "attempt": (Type.WHOLE, _own("attempt")),
     "warmup": (Type.FLAG, _own("warmup")),
     "status": (Type.TEXT, _own("status")),
+    "counted": (Type.FLAG, _counted),
     "provider": (Type.TEXT, _own("provider")),
     "model": (Type.TEXT, _own("model")),
     "operation": (Type.TEXT, _own("operation")),
