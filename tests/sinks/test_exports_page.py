@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from sunk_records import answer, failed
 
+from llm_latency_lens.sinks import FORMATS, hlog, parquet
 from llm_latency_lens.sinks.address import WAYS
+from llm_latency_lens.sinks.flat import COLUMNS, TEXTS
 from llm_latency_lens.sinks.influx import fields_of, tags_of
 from llm_latency_lens.sinks.metric_set import COUNTS, TIMES
 from llm_latency_lens.sinks.otlp import METRICS
@@ -30,9 +32,25 @@ RECORDS = (answer(0), failed(1), answer(2, warmup=True), answer(3, attempt=1))
         {name for record in RECORDS for name in (*fields_of(record), *tags_of(record, "r"))},
         {name for record in RECORDS for name, _ in times(record)},
         {name for record in RECORDS for name, _, _ in counts(record)},
+        set(FORMATS),
+        {*COLUMNS, *TEXTS},
+        {*parquet._TOKENS, "latency_lens.run", "latency_lens.result"},
+        {*hlog._TAGS, "itl"},
         {way.variable for way in WAYS.values() if way.variable} | {HEADERS},
     ],
-    ids=["times", "counts", "otlp", "influx", "statsd-times", "statsd-counts", "variables"],
+    ids=[
+        "times",
+        "counts",
+        "otlp",
+        "influx",
+        "statsd-times",
+        "statsd-counts",
+        "formats",
+        "csv",
+        "parquet",
+        "hlog",
+        "variables",
+    ],
 )
 def test_it_names(names: set[str]):
     told = {re.sub(r"\{.*\}", "", code) for code in CODE}
