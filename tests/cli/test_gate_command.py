@@ -156,3 +156,56 @@ def test_wrong_input_is_one_line(
     said = shell("gate", str(folder / "main"), *given)
     assert (said.code, said.err.count("\n")) == (code, 1), said.err
     assert message in said.err
+
+
+def test_service_levels_over_all_runs_in_a_folder(
+    folder: Path, shell: Shell, tmp_path: Path
+) -> None:
+    sla = tmp_path / "sla.yaml"
+    sla.write_text("name: chat\nobjectives:\n  - {limit: ttft_ms<10s, target: 99%}\n")
+    said = shell("gate", str(folder), "--sla", str(sla), "--output", "-")
+    assert said.code == 0
+    told = json.loads(said.out)
+    assert told["runs"] == ["main", "same", "slow"]
+    assert told["windows"][0]["total"] == 450
+    sla.write_text("objectives:\n  - limit: error_rate<1%\n  - limit: ttft_ms.p50<1ms\n")
+    page = tmp_path / "sla.md"
+    said = shell(
+        "gate", str(folder / "main"), str(folder / "slow"), "--sla", str(sla), "--markdown",
+        str(page), "--annotations",
+    )  # fmt: skip
+    assert said.code == 1
+    assert "2 runs" in said.out
+    assert "::error title=ttft_ms.p50<1ms::in 1h: 300 of 300 missed it" in said.out
+    assert page.read_text().startswith("### ❌ service level missed")
+
+
+def test_service_levels_over_all_that_is_kept(shell: Shell, tmp_path: Path) -> None:
+    sla = tmp_path / "sla.yaml"
+    sla.write_text("objectives: [{limit: error_rate<1%}]")
+    said = shell("gate", "all", "--sla", str(sla))
+    assert (said.code, "no run is kept under" in said.err) == (2, True)
+    kept(tmp_path / "home/runs/one", records(10))
+    assert "✓ error_rate<1%" in shell("gate", "all", "--sla", str(sla)).out
+
+
+def test_a_wrong_file_of_service_levels_is_named_with_its_lines(
+    folder: Path, shell: Shell, tmp_path: Path
+) -> None:
+    sla = tmp_path / "sla.yaml"
+    args = ("gate", str(folder / "main"), "--sla", str(sla))
+    assert "No such file" in shell(*args).err
+    sla.write_bytes(b"a\n\xff")
+    assert f"{sla}:2: not UTF-8" in shell(*args).err
+    sla.write_text("objectives:\n  - limit: ttft<1\n    target: 9%\nwindows: [1y]\n")
+    said = shell(*args)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert f"{sla}:2: " in said.err
+    assert "(and 1 more: latency-lens validate" in said.err
+    checked = shell("validate", str(sla))
+    assert checked.code == 2
+    assert [line.split(": ")[0] for line in checked.out.splitlines()] == [f"{sla}:2", f"{sla}:4"]
+    sla.write_text("objectives:\n  - limit: error_rate<1%\n")
+    assert shell("validate", str(sla)).out == f"{sla}: 1 objective, no mistake\n"
+    both = shell(*args, "--threshold", "error_rate<1%")
+    assert (both.code, "--sla and --threshold exclude each other" in both.err) == (2, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llm_latency_lens.decide import gate
+from llm_latency_lens.decide import budgets, gate, sla
 from llm_latency_lens.metrics import coldstart, comparison, lines, result
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
@@ -14,6 +14,8 @@ WRITTEN = {
     "coldstart": coldstart.json_schema(),
     "comparison": comparison.json_schema(),
     "gate": gate.json_schema(),
+    "held": budgets.json_schema(),
+    "sla": sla.SCHEMA,
     "record": lines.json_schema(),
     "result": result.json_schema(),
 }

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 latency-lens gate --threshold 'ttft_ms.p95<1s' --threshold 'error_rate<1%'
 latency-lens gate --baseline main.lens --allow-regression 'itl_ms.p99:10%'
-latency-lens gate runs/nightly --baseline runs/main --markdown gate.md"""
+latency-lens gate runs/nightly --baseline runs/main --markdown gate.md
+latency-lens gate all --sla sla.yaml"""
 
 
 def gate(
@@ -33,6 +34,10 @@ def gate(
     for one, the answer says how many requests would be enough.
     """
     check_writable(verdicts.output, verdicts.markdown)
+    if gating.sla is not None:
+        from .sla import hold
+
+        return hold(call, gating.sla, runs.runs, verdicts, color=not shown.no_color)
     found = _judge(call, _only(runs), gating, repaying)
     _show(call, found, verdicts, color=not shown.no_color)
     return 0 if found.passed else 1
@@ -40,7 +45,9 @@ def gate(
 
 def _only(runs: Runs) -> str:
     if len(runs.runs) > 1:
-        raise UsageError(f"one run is held to its limits, not {len(runs.runs)}")
+        raise UsageError(
+            f"one run is held to its limits, not {len(runs.runs)}; --sla takes several"
+        )
     return runs.runs[0]
 
 
@@ -49,7 +56,9 @@ def _judge(call: Call, name: str, gating: Gating, repaying: Repaying) -> Gate:
     from ..decide.gate import gate as judge
 
     if not gating.threshold and gating.baseline is None:
-        raise UsageError("there is nothing to hold the run to: give --threshold or --baseline")
+        raise UsageError(
+            "there is nothing to hold the run to: give --threshold, --baseline or --sla"
+        )
     limits = Limits(
         thresholds=gating.threshold,
         metrics=gating.metric,

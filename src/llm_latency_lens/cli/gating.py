@@ -52,7 +52,8 @@ class Runs:
         texts(),
         ("latest",),
         "A run's directory, its id or the beginning of one, a folder of runs (its newest), or"
-        " `latest`; for thresholds alone also a result as JSON.",
+        " `latest`; for thresholds alone also a result as JSON. With --sla: several of them, all in"
+        " a folder, or `all` that are kept.",
         argument="RUN",
         shown_default="latest",
         words=True,
@@ -98,7 +99,16 @@ class Gating:
         switch(), False, "Judge a run whose own verdict is `invalid` all the same."
     )
 
+    sla: str | None = setting(
+        text("FILE"),
+        None,
+        "Service levels in YAML: objectives, windows and error budgets, over all runs given.",
+    )
+
     def __post_init__(self) -> None:
+        if self.sla is not None and (self.threshold or self.baseline):
+            other = "--threshold" if self.threshold else "--baseline"
+            raise UsageError(f"--sla and {other} exclude each other: ask one after the other")
         if not self.alpha < 0.5:
             raise UsageError(f"--alpha must be below 0.5, not {self.alpha:g}")
         if self.baseline is None and (self.allow_regression or self.metric):

@@ -478,4 +478,6 @@ class Listing:
 class Checked:
     """What to check."""
 
-    file: str | None = setting(text("FILE"), None, "A configuration file.", argument="FILE")
+    file: str | None = setting(
+        text("FILE"), None, "A configuration file, or service levels.", argument="FILE"
+    )

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..errors import UsageError
 from .commands import COMMANDS
 from .config import read_entries
 from .options import Checked
+from .sla import text_of
 from .validation import mistakes
-from .world import Call
+from .world import Call, World
 
 EXAMPLES = """\
 latency-lens validate nightly.toml
+latency-lens validate sla.yaml
 latency-lens benchmark --config nightly.toml"""
 
 
 def validate(call: Call, *, checked: Checked) -> int:
-    """Name each mistake of a configuration file with its line.
+    """Name each mistake of a configuration file, or of one of service levels, with its line.
 
-    The file is TOML or YAML. Its keys are the flags' names; a section named after a command, such
-    as benchmark, holds for that command alone.
+    A configuration is TOML or YAML. Its keys are the flags' names; a section named after a
+    command, such as benchmark, holds for that command alone.
     """
     if checked.file is None:
         raise UsageError("there is nothing to check: name a configuration file")
     world = call.world
+    if checked.file.endswith((".yaml", ".yml")) and is_sla(checked.file):
+        return _check_sla(checked.file, world)
     entries = read_entries(checked.file, COMMANDS)
     found = mistakes(entries, checked.file, world.environ)
     for mistake in found:
@@ -30,6 +36,25 @@ def validate(call: Call, *, checked: Checked) -> int:
     if found:
         return 2
     world.out.write(f"{checked.file}: {len(entries)} settings, no mistake\n")
+    return 0
+
+
+def is_sla(path: str) -> bool:
+    from ..decide import sla
+
+    return Path(path).is_file() and sla.is_sla(text_of(path))
+
+
+def _check_sla(path: str, world: World) -> int:
+    from ..decide.sla import read_sla
+
+    found, wrong = read_sla(text_of(path), path)
+    for mistake in wrong:
+        world.out.write(f"{mistake}\n")
+    if found is None:
+        return 2
+    many = "objective" if len(found.promises) == 1 else "objectives"
+    world.out.write(f"{path}: {len(found.promises)} {many}, no mistake\n")
     return 0
 
 

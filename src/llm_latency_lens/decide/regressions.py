@@ -187,6 +187,11 @@ def answers(
     return [_answer(one, next(left) if one.question else None, alpha, count) for one in asked]
 
 
+def p_values(baseline: Sample, run: Sample, figures: Sequence[Allowed]) -> list[float]:
+    """Of each figure being no worse than it is allowed to be, not corrected for their number."""
+    return [_ask(baseline, run, one).p_value() for one in figures]
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for their number: at most alpha of all sets have one below alpha by
     chance."""

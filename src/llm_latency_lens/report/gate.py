@@ -11,6 +11,7 @@ from ..decide.regressions import RATE, Answered
 from ..decide.thresholds import Checked
 from ..metrics.objectives import unit_of
 from ..pricing import dollars
+from .annotations import annotation
 from .figures import count, milliseconds, seconds, short
 from .page import Page
 
@@ -191,24 +192,15 @@ def _against(found: Gate) -> str:
 def remarks(found: Gate) -> Iterator[str]:
     """Lines that GitHub shows beside the job: errors for what was missed, warnings for the rest."""
     for one in found.missed:
-        yield f"::error title={_property(one.threshold)}::{_message(_told(one))}"
+        yield annotation("error", one.threshold, _told(one))
     for tested in found.worse:
         baseline, run, change, between = _cells(tested)
         words = f"{baseline} became {run}, {change} ({between}): {answer(tested)}"
-        yield f"::error title={_property(tested.metric)}::{_message(words)}"
+        yield annotation("error", tested.metric, words)
     for tested in found.unanswered:
-        words = f"not enough data: {explained(tested)}"
-        yield f"::warning title={_property(tested.metric)}::{_message(words)}"
+        yield annotation("warning", tested.metric, f"not enough data: {explained(tested)}")
     for warning in found.warnings:
-        yield f"::warning::{_message(warning)}"
-
-
-def _message(words: str) -> str:
-    return words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(words: str) -> str:
-    return _message(words).replace(":", "%3A").replace(",", "%2C")
+        yield annotation("warning", "", warning)
 
 
 def _plain(words: str) -> str:

@@ -173,6 +173,18 @@ def find(name: str, base: Path | None = None) -> Run:
     return load(_newest(runs, lambda found: found.startswith(name), missing))
 
 
+def folders(name: str) -> list[Path]:
+    """The directories of all runs that `name` means, the oldest first: `all` that are kept, all in
+    a folder of runs, or the one that `find` finds. Raises what `find` does."""
+    path = home() / "runs" if name == "all" else Path(name)
+    if name != "all" and (not path.is_dir() or (path / RUN).is_file()):
+        return [find(name).path]
+    found = sorted((file.parent for file in path.glob(f"*/{RUN}")), key=lambda one: one.name)
+    if not found:
+        raise UsageError(f"no run is kept under {path}")
+    return found
+
+
 def _newest(folder: Path, wanted: Callable[[str], bool], missing: str) -> Path:
     found = [file.parent for file in folder.glob(f"*/{RUN}") if wanted(file.parent.name)]
     if not found:
