@@ -1,5 +1,6 @@
 """`latency-lens providers`, and `providers check` against a simulated provider."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from command_shell import Shell
 
 from llm_latency_lens import providers
+from llm_latency_lens.cli.app import run
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.store import runs
 
@@ -44,6 +46,25 @@ def test_the_list_as_json_says_more(shell: Shell) -> None:
     assert rows["openai"]["key_env"] == ["OPENAI_API_KEY"]
     only = json.loads(shell("providers", "--provider", "groq", "--json").out)
     assert [row["name"] for row in only] == ["groq"]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_narrow_terminal_has_whole_columns(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shell.world.out = _Terminal()
+    assert run(["providers"], shell.world) == 0
+    lines = shell.world.out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    begins = lines[0].index("ADDRESS")
+    named = [name for line in lines[1:] if (name := line[:begins].strip())]
+    assert named == providers.names()
+    assert "".join(line[begins : begins + 19].strip() for line in lines[1:3]) == (
+        "https://api.openai.com/v1"
+    )
 
 
 def test_every_hosted_provider_has_a_model_to_check_with() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from shutil import get_terminal_size
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from ..errors import LensError, RunError, UsageError
 from .options import Asked, Shape
@@ -179,11 +180,29 @@ def _ms(value: float | None) -> str:
 
 
 def _table(world: World, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """One line a row; on a terminal that is too narrow for it, cells take several lines."""
     table = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    if world.out.isatty() and sum(widths) + 2 * len(widths) > get_terminal_size().columns:
+        _fold(world.out, head, rows)
+        return
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         world.out.write("  ".join(cells).rstrip() + "\n")
+
+
+def _fold(out: TextIO, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*head, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*row)
+    width = get_terminal_size().columns
+    Console(file=out, width=width, highlight=False, markup=False).print(table)
 
 
 VERB = providers
