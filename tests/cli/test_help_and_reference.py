@@ -58,23 +58,20 @@ def test_help_lists_the_commands(shell: Shell, capsys: pytest.CaptureFixture[str
         assert all(f" {command} " in shown for command in COMMANDS)
 
 
-def test_help_starts_quickly_and_without_numpy():
+def test_help_loads_nothing_that_takes_long():
     code = (
-        "import sys, time\n"
+        "import sys\n"
         "from llm_latency_lens.cli.app import run\n"
         "from llm_latency_lens.cli.world import World\n"
         "run(['--help'], World())\n"
         "late = {'numpy', 'yaml', 'llm_latency_lens.lens'} & set(sys.modules)\n"
-        "print(time.process_time(), *late, file=sys.stderr)\n"
+        "print(*late, file=sys.stderr)\n"
     )
     environ = {name: os.environ[name] for name in os.environ if "COV" not in name}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ
     )
-    cpu_s, *late = done.stderr.split()
-    assert late == []
-    # The aim is 0.25 s; a shared machine is given room.
-    assert float(cpu_s) < 0.5
+    assert done.stderr.split() == []
 
 
 def test_the_pages_are_current():
