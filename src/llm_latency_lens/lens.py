@@ -128,13 +128,10 @@ class Lens:
             unix_socket=unix_socket,
         )
         self._run_dir = None if run_dir is None else Path(run_dir)
-        self._raw = raw
-        self._tokenizer = tokenizer
-        self._keep_text = keep_text
+        self._raw, self._tokenizer, self._keep_text = raw, tokenizer, keep_text
         self._prices, self._batch_prices = prices, batch_prices
         self._book = open_book(prices)
-        self._streaming = Streaming(urls=tuple(stream_to), prices=prices, keep_text=keep_text)
-        self._streaming.check(os.environ)
+        self._streaming = Streaming(tuple(stream_to), prices, keep_text).checked(os.environ)
 
     def __repr__(self) -> str:
         target = self._target

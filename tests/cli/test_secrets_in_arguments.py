@@ -53,6 +53,10 @@ def test_where_secrets_are():
     ]
     assert list(secrets_in(["--header", "x-goog-api-key:k", "--header", "no colon"])) == [(1, 15)]
     assert list(secrets_in(["--api-key"])) == []
+    assert list(secrets_in(["--api-key", "k="])) == [(1, 0)]
+    url = "influx+http://me:pw@h?db=a"
+    assert list(secrets_in(["--stream-to", url, f"--to={url}"])) == [(1, 14), (2, 19)]
+    assert list(secrets_in(["--stream-to", "statsd://h", "--to", "jsonl"])) == []
 
 
 def test_header_names():

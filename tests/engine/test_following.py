@@ -137,4 +137,4 @@ def test_a_sink_that_cannot_be_opened(tmp_path: Path, url: str, kind: type, mess
     with pytest.raises(kind, match=message):
         Follower(Streaming(urls=[url]), run_of(tmp_path), os.environ)
     with pytest.raises(UsageError, match="must say db="):
-        Streaming(urls=["influx+http://h"]).check({})
+        Streaming(urls=["influx+http://h"]).checked({})

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 
 _KEY_FLAG = "--api-key"
 _HEADER_FLAG = "--header"
+_URL_FLAGS = ("--stream-to", "--to")
+"""Their URLs can hold a password."""
 _SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "password")
 # man 5 proc_pid_stat: arg_start and arg_end are fields 48 and 49; the first after the name is 3.
 _ARG_START, _ARG_END = 48 - 3, 49 - 3
@@ -27,15 +29,16 @@ def secrets_in(args: Sequence[str]) -> Iterator[tuple[int, int]]:
     """(argument, character at which the secret in it begins), for every secret."""
     for number, arg in enumerate(args):
         flag, equals, value = arg.partition("=")
-        if equals:
-            begin = len(flag) + 1
-        elif number and args[number - 1] in (_KEY_FLAG, _HEADER_FLAG):
-            flag, value, begin = args[number - 1], arg, 0
-        else:
+        begin = len(flag) + 1
+        if number and args[number - 1] in (_KEY_FLAG, _HEADER_FLAG, *_URL_FLAGS):
+            flag, value, begin = args[number - 1], arg, 0  # it can hold a `=` of its own
+        elif not equals:
             continue
         name, colon, _ = value.partition(":")
         if flag == _KEY_FLAG:
             yield number, begin
+        elif flag in _URL_FLAGS and colon and "@" in value:
+            yield number, begin + value.index(":") + len("://")
         elif flag == _HEADER_FLAG and colon and is_secret(name):
             yield number, begin + len(name) + 1
 

@@ -22,7 +22,7 @@ _SLACK_S = 15.0
 """What it may take longer than the sinks were given, before it is ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Streaming:
     """Where finished requests are sent while the run goes on; by which prices they are reckoned."""
 
@@ -35,10 +35,11 @@ class Streaming:
     def __repr__(self) -> str:
         return f"Streaming({len(self.urls)} URLs)"
 
-    def check(self, environ: Mapping[str, str]) -> None:
-        """Raise UsageError for a URL to which nothing can be sent."""
+    def checked(self, environ: Mapping[str, str]) -> Streaming:
+        """Itself. Raises UsageError for a URL to which nothing can be sent."""
         for url in self.urls:
             parse(url, environ)
+        return self
 
 
 class Follower:
