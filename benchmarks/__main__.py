@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("decode", "formats", "metrics", "command", "truth")
+NAMES = ("decode", "formats", "metrics", "command", "truth", "streaming")
 NAMED = ("export", "gate")
 """Only when named: they take minutes."""
 
