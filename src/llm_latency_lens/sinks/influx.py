@@ -9,6 +9,7 @@ written so that they read back as the same double.
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 from typing import BinaryIO
 
 from ..metrics.stalls import stalls_of
@@ -40,6 +41,7 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "replace").decode().translate(_BREAKS)
 
 
+@lru_cache(4096)
 def _tag(text: str) -> str:
     return _plain(text).rstrip("\\").translate(_NAME)
 

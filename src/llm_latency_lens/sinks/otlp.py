@@ -125,7 +125,9 @@ class Telemetry:
         if known:
             tallies = self._tallies[name]
             _, _, bounds, scale = METRICS[name]
-            tally = tallies.setdefault(attributes, Tally(bounds, scale))
+            tally = tallies.get(attributes)
+            if tally is None:
+                tally = tallies[attributes] = Tally(bounds, scale)
             tally.add(known, trace_id(self._context.id, record), self._moments.end(record))
 
     def metrics(self) -> Json:
