@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .experiments.coldstart import Cooling
     from .experiments.compare import Contest, acompare, compare
     from .experiments.party import Trial
-    from .lens import Lens, export, load
+    from .lens import Lens, export, load, send
     from .measured import Benchmark, Profile
     from .metrics.coldstart import Coldstart
     from .metrics.comparison import Comparison
@@ -65,6 +65,7 @@ _HOMES = {
     "compare": "experiments.compare",
     "export": "lens",
     "load": "lens",
+    "send": "lens",
 }
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "compare",
     "export",
     "load",
+    "send",
 ]
 
 

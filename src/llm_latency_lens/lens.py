@@ -18,6 +18,7 @@ from typing import Any, TypedDict, Unpack
 
 from . import providers
 from .costs import budget_of, estimate, price_of
+from .engine import delivery
 from .engine.budget import Budget
 from .engine.capture import Captured, OnBeat, Setup, capture
 from .engine.follower import Streaming
@@ -394,8 +395,19 @@ def export(run: str | Path, to: str, output: str | Path, **settings: Unpack[Expo
     save(exported(run, **settings), to, str(output))
 
 
+def send(run: str | Path, to: str, **settings: Unpack[Exporting]) -> int:
+    """Send a kept run to a URL, such as "influx+http://localhost:8086?db=runs"; the page "Exports"
+    of the documentation lists them. Gives the number of requests.
+
+    Raises what `load` does, UsageError for a URL to which nothing can be sent, and RunError when it
+    is not taken.
+    """
+    sent, _ = delivery.send(exported(run, **settings), to, os.environ)
+    return sent
+
+
 class Exporting(TypedDict, total=False):
-    """How `export` reads a run."""
+    """How `export` and `send` read a run."""
 
     keep_text: bool
     tokenizer: CountTokens | None

@@ -14,11 +14,13 @@ from llm_latency_lens import (
     Lens,
     Progress,
     Prompt,
+    RunError,
     Stage,
     Status,
     Timeouts,
     UsageError,
     load,
+    send,
 )
 from llm_latency_lens.testing.config import SimConfig
 from llm_latency_lens.testing.process import RunningSimulator, start_simulator
@@ -160,3 +162,25 @@ def test_keep_text_keeps_prompts_and_answers(simulator: RunningSimulator, tmp_pa
     found = lens.profile("a public prompt")
     assert found.to_dict()["text"] == found.text
     assert "a public prompt" in (found.run_dir / "run.json").read_text()
+
+
+def test_a_kept_run_is_sent_and_requests_are_streamed(
+    simulator: RunningSimulator, tmp_path: Path
+) -> None:
+    live, again = tmp_path / "live.jsonl", tmp_path / "again.jsonl"
+    streaming = Lens(
+        model="sim",
+        base_url=simulator.base_url,
+        api_key=KEY,
+        proxy=None,
+        run_dir=tmp_path / "run",
+        stream_to=[str(live)],
+    )
+    found = streaming.benchmark("Say hello", requests=3)
+    assert [(sink.sent, sink.lost) for sink in found.result.run.sinks or ()] == [(3, 0)]
+    assert send(tmp_path / "run", f"file:{again}") == 3
+    assert sorted(live.read_text().splitlines()) == sorted(again.read_text().splitlines())
+    with pytest.raises(UsageError, match="cannot send to 'kafka'"):
+        Lens(model="m", api_key="none", stream_to=["kafka://h"])
+    with pytest.raises(RunError, match="cannot write /nosuch/a: "):
+        send(tmp_path / "run", "file:/nosuch/a")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
-from ..errors import RunError, SinkError, UsageError
+from ..errors import RunError, UsageError
 from ..sinks import FORMATS, Exported, export_of
 from ..sinks.address import is_url
 from .exporting import Exporting, Logging
@@ -64,22 +64,13 @@ def _exported(call: Call, which: Which, exporting: Exporting, repaying: Repaying
 
 def _send(call: Call, url: str, which: Which, exporting: Exporting, repaying: Repaying) -> int:
     """Send every request of the run to one place."""
-    from ..engine.delivery import send_all
-    from ..sinks.address import parse
-    from ..sinks.opening import Opening
-    from ..sinks.sink import open_sink
+    from ..engine.delivery import send
 
     if call.chosen["output"].source is Source.COMMAND_LINE:
         raise UsageError("--output goes with a format: what is sent to a URL is in no file")
-    environ = call.world.environ
-    address = parse(url, environ)
     exported = _exported(call, which, exporting, repaying)
-    sink = open_sink(Opening(address, exported.context, environ, exporting.keep_text))
-    try:
-        sent = send_all(sink, exported.read())
-    except SinkError as error:
-        raise RunError(f"{address.shown}: {error}") from None
-    call.world.err.write(f"{sent:,} requests were sent to {address.shown}\n")
+    sent, shown = send(exported, url, call.world.environ)
+    call.world.err.write(f"{sent:,} requests were sent to {shown}\n")
     return 0
 
 

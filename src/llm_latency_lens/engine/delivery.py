@@ -9,13 +9,16 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import SinkError
 from ..metrics.context import SinkOutcome
 from ..record import Record
-from ..sinks.sink import Sink
+from ..sinks import Exported
+from ..sinks.address import parse
+from ..sinks.opening import Opening
+from ..sinks.sink import Sink, open_sink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,18 @@ class Delivery:
             return True
         time.sleep(min(left_s, self._pace.first_retry_s))
         return False
+
+
+def send(exported: Exported, url: str, environ: Mapping[str, str]) -> tuple[int, str]:
+    """Send a kept run to a URL, in this thread; gives the number of requests, and where they went
+    without its secrets. Raises UsageError for a URL that is none, SinkError when it is not taken.
+    """
+    address = parse(url, environ)
+    sink = open_sink(Opening(address, exported.context, environ, exported.keep_text))
+    try:
+        return send_all(sink, exported.read()), address.shown
+    except SinkError as error:
+        raise SinkError(f"{address.shown}: {error}", later=error.later) from None
 
 
 def send_all(sink: Sink, records: Iterable[Record]) -> int:

@@ -84,7 +84,7 @@ class Following:
 
     def __init__(self, errand: Errand, environ: Mapping[str, str]) -> None:
         self._run = runs.load(Path(errand.run))
-        self._patience_s = errand.patience_s
+        self._patience_s, self._keep_text = errand.patience_s, errand.keep_text
         self._tail = Tail(self._run.path / runs.TIMELINES)
         self._pricer = _pricer(self._run, errand.prices)
         context = self._run.file.context
@@ -111,6 +111,8 @@ class Following:
 
     def _hand_over(self, records: Iterable[Record]) -> None:
         for record in self._priced(records):
+            if not self._keep_text:  # what waits need not hold what nobody is told
+                record.events.text.clear()
             for delivery in self._deliveries:
                 delivery.offer(record)
 

@@ -110,7 +110,7 @@ TOKEN_TYPES = ("input", "output", "reasoning", "cached_input")
 
 
 class MetricSet:
-    """Takes records, gives metric families: a collector for `prometheus_client`.
+    """Takes records, gives metric families: a collector for `prometheus_client`, for one thread.
 
     `target_of` names what a record belongs to where several are told apart (an experiment's arm by
     default). Without a `context` nothing is said of a run.
