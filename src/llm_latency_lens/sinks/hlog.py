@@ -10,6 +10,7 @@ the histogram's own encoding (V2) packs of its counts, deflated, in base64.
 from __future__ import annotations
 
 import base64
+import re
 import struct
 import zlib
 from array import array
@@ -39,6 +40,9 @@ _MOST_INTERVALS = 1000
 _COOKIE, _COMPRESSED_COOKIE = 0x1C849313, 0x1C849314
 _HEAD = struct.Struct(">IIIIQQd")
 _OUTER_HEAD = struct.Struct(">II")
+
+# A tag ends at a comma, and its line at a break.
+_UNFIT = re.compile(r"[\s,]")
 
 _TAGS: dict[str, tuple[_Values, str]] = {
     "ttft": (lambda record: record.ttft_ns, "first_token_ns"),
@@ -97,19 +101,23 @@ def write(exported: Exported, file: BinaryIO) -> None:
 
 
 def _gathered(records: Iterable[Record]) -> dict[str, _Seen]:
-    seen = {tag: _Seen() for tag in ("ttft", "itl", *_TAGS)}
+    """The values by their tags; an arm of an experiment has tags of its own."""
+    seen: dict[str, _Seen] = {}
     for record in records:
         if record.status is not Status.OK or record.warmup or record.attempt:
             continue
         if record.start_ns is None or record.start_unix_ns is None:
             continue
         offset_ns = record.start_unix_ns - record.start_ns
+        arm = "" if record.arm is None else f".{_UNFIT.sub('_', record.arm)}"
         for tag, (read, mark) in _TAGS.items():
             if (value := read(record)) is not None:
-                seen[tag].add(getattr(record, mark) + offset_ns, value)
-        at_ns = record.events.at_ns
-        seen["itl"].extend((at + offset_ns for at in at_ns[1:]), record.events.gaps_ns())
-    return {tag: metric for tag, metric in seen.items() if len(metric.at_ns)}
+                metric = seen.setdefault(f"{tag}{arm}", _Seen())
+                metric.add(getattr(record, mark) + offset_ns, value)
+        if gaps_ns := record.events.gaps_ns():
+            at_ns = (at + offset_ns for at in record.events.at_ns[1:])
+            seen.setdefault(f"itl{arm}", _Seen()).extend(at_ns, gaps_ns)
+    return seen
 
 
 def _opening(exported: Exported) -> str:

@@ -137,5 +137,7 @@ def _maybe(value: float | None) -> str | None:
 
 def _number(value: float) -> str:
     """About four digits."""
+    if not value:
+        return "0"
     size = abs(value)
     return f"{value:,.{0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3}f}"
