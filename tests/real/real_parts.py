@@ -14,6 +14,7 @@ PYTHON = VENV / "bin" / "python"
 
 REQUIREMENTS = ("requirements.txt", "requirements-model.txt")
 PROGRAMS = {
+    "chromium": "chromium",
     "nginx": "nginx",
     "nghttpx": "nghttp2-proxy",
     "prometheus": "prometheus",
