@@ -70,7 +70,9 @@ def test_what_has_ended_is_handed_over_once(tmp_path: Path):
     following.look()
     append(path, [answered(2)])
     following.look()
-    assert following.finish() == [
+    told = following.finish()
+    assert told.complete
+    assert told.sinks == [
         SinkOutcome(url=str(one), sent=3, lost=0),
         SinkOutcome(url=str(two), sent=3, lost=0),
     ]
@@ -87,7 +89,7 @@ def test_a_run_that_keeps_records_alone_is_read_when_it_has_ended(tmp_path: Path
     record = decode(answered(0))
     record.cost_usd = Decimal("0.5")
     (path / runs.RECORDS).write_bytes(encode(to_line(record, keep_text=True)) + b"\n")
-    assert following.finish() == [SinkOutcome(url=str(out), sent=1, lost=0)]
+    assert following.finish().sinks == [SinkOutcome(url=str(out), sent=1, lost=0)]
     (line,) = lines(out)
     assert (line["cost_usd"], line["text"]) == (0.5, "wordword")
 
@@ -100,6 +102,17 @@ def test_the_time_of_a_server_is_shared_out_at_the_end_only(tmp_path: Path):
     following.look()
     following.finish()
     assert lines(out)[0]["cost_usd"] is None
+
+
+def test_what_cannot_be_read_in_time_is_left(tmp_path: Path):
+    path, out = run_of(tmp_path), tmp_path / "out.jsonl"
+    append(path, [answered(index) for index in range(9)])
+    following = Following(Errand(run=str(path), urls=[str(out)], catch_up_s=0.0), {})
+    assert not following.look(lambda: True)  # one has been handed over, and the end has come
+    told = following.finish()
+    assert not told.complete
+    assert [line["index"] for line in lines(out)] == [0, 1]
+    assert told.sinks == [SinkOutcome(url=str(out), sent=2, lost=0)]
 
 
 def test_the_process(tmp_path: Path):

@@ -12,7 +12,10 @@ import cramjam
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from prometheus_client.parser import text_string_to_metric_families
 from recording_server import Server, recording
 from sunk_records import BEGAN, answer, context, failed
@@ -118,6 +121,21 @@ def test_otlp_sends_spans_once_and_metrics_again(server: Server):
     sink.drop()
     sink.push()
     assert server.got[-1].path == "/v1/metrics"
+    sink.close()
+
+
+def test_otlp_that_refuses_some(server: Server):
+    refused = ExportTraceServiceResponse()
+    refused.partial_success.rejected_spans = 1
+    refused.partial_success.error_message = "too\nold"
+    server.answers = [(200, refused.SerializeToString().decode()), (200, "<html>")]
+    sink = opened(f"otlp+http://{server.host}")
+    sink.take(answer(0))
+    with pytest.raises(SinkError, match=r"1 spans were refused: too old") as raised:
+        sink.push()
+    assert not raised.value.later
+    sink.take(answer(1))
+    sink.push()  # what is said is no protobuf, and so no refusal
     sink.close()
 
 

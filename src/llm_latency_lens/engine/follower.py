@@ -19,7 +19,7 @@ from ..sinks.address import parse
 from .following import Errand, Ready, Told
 
 _SLACK_S = 15.0
-"""What it may take longer than the sinks were given, before it is ended."""
+"""What it may take longer than it was given, before it is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,6 @@ class Streaming:
     urls: Sequence[str]
     prices: Prices | None = None
     keep_text: bool = False
-    patience_s: float = 10.0
-    """How long sinks may take for what is left when the run has ended."""
 
     def __repr__(self) -> str:
         return f"Streaming({len(self.urls)} URLs)"
@@ -50,14 +48,13 @@ class Follower:
 
     def __init__(self, streaming: Streaming, run: Path, environ: Mapping[str, str]) -> None:
         self._urls = [parse(url, environ).shown for url in streaming.urls]
-        self._patience_s = streaming.patience_s
         errand = Errand(
             run=str(run.absolute()),
             urls=list(streaming.urls),
             prices=_plain(streaming.prices),
             keep_text=streaming.keep_text,
-            patience_s=streaming.patience_s,
         )
+        self._limit_s = errand.catch_up_s + errand.patience_s + _SLACK_S
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", f"{__package__}.following"],
             stdin=subprocess.PIPE,
@@ -87,15 +84,15 @@ class Follower:
 
     def finish(self, requests: int) -> list[SinkOutcome]:
         """The run is on the disk, with so many `requests`: wait until they are sent, or are not."""
-        limit_s = self._patience_s + _SLACK_S
         try:
-            out, _ = self._process.communicate(timeout=limit_s)
-            sinks = msgspec.json.decode(out, type=Told).sinks
+            out, _ = self._process.communicate(timeout=self._limit_s)
+            told = msgspec.json.decode(out, type=Told)
         except (subprocess.TimeoutExpired, msgspec.DecodeError):
             self.abandon()
             error = "the process that streams ended before its time"
             return [SinkOutcome(url=url, sent=0, lost=requests, error=error) for url in self._urls]
-        return [_counted(outcome, requests) for outcome in sinks]
+        unread = "the run's file could not be read" if told.complete else "there was no time"
+        return [_counted(outcome, requests, unread) for outcome in told.sinks]
 
     def abandon(self) -> None:
         """End it."""
@@ -106,12 +103,12 @@ class Follower:
             self._process.communicate()
 
 
-def _counted(outcome: SinkOutcome, requests: int) -> SinkOutcome:
+def _counted(outcome: SinkOutcome, requests: int, unread: str) -> SinkOutcome:
     """With what never came so far counted as lost too."""
     lost = max(outcome.lost, requests - outcome.sent)
     if lost == outcome.lost:
         return outcome
-    return replace(outcome, lost=lost, error=outcome.error or "the run's file could not be read")
+    return replace(outcome, lost=lost, error=outcome.error or unread)
 
 
 def _plain(prices: Prices | None) -> str | list[dict[str, Any]] | None:

@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ class Errand(msgspec.Struct):
     prices: str | list[dict[str, Any]] | None = None
     keep_text: bool = False
     patience_s: float = 10.0
+    """How long sinks may take for what is left when the run has ended."""
+    catch_up_s: float = 60.0
+    """How long it may take then to read what is left."""
     look_s: float = LOOK_S
 
 
@@ -58,6 +62,8 @@ class Told(msgspec.Struct):
     """What became of it."""
 
     sinks: list[SinkOutcome]
+    complete: bool = True
+    """Whether the run could be read to its end."""
 
 
 def main() -> int:
@@ -72,9 +78,8 @@ def main() -> int:
     ended = threading.Event()
     threading.Thread(target=_await_end, args=(ended,), daemon=True).start()
     while not ended.wait(errand.look_s):
-        following.look()
-    following.look()
-    _say(Told(following.finish()))
+        following.look(ended.is_set)
+    _say(following.finish())
     sys.stdout.buffer.flush()
     return 0
 
@@ -84,7 +89,7 @@ class Following:
 
     def __init__(self, errand: Errand, environ: Mapping[str, str]) -> None:
         self._run = runs.load(Path(errand.run))
-        self._patience_s, self._keep_text = errand.patience_s, errand.keep_text
+        self._errand = errand
         self._tail = Tail(self._run.path / runs.TIMELINES)
         self._pricer = _pricer(self._run, errand.prices)
         context = self._run.file.context
@@ -96,25 +101,35 @@ class Following:
             Delivery(sink, address.shown) for sink, address in zip(opened, addresses, strict=True)
         ]
 
-    def look(self) -> None:
-        """Hand over what has ended since the last time."""
-        self._hand_over(decode(timeline) for timeline in self._tail.closed())
+    def look(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Hand over what has ended since the last time; False when it was stopped before."""
+        return self._hand_over((decode(timeline) for timeline in self._tail.closed()), stop)
 
-    def finish(self) -> list[SinkOutcome]:
-        """The run has ended: hand over the rest, and wait for the sinks, but not for ever."""
+    def finish(self) -> Told:
+        """The run has ended: hand over the rest, and wait for the sinks, but neither for ever."""
+        deadline = time.monotonic() + self._errand.catch_up_s
+
+        def late() -> bool:
+            return time.monotonic() > deadline
+
         if self._run.file.raw == "off":  # there was nothing to follow
-            self._hand_over(self._run.records())
+            complete = self._hand_over(self._run.records(), late)
+        else:
+            complete = self.look(late)
         self._tail.close()
         for delivery in self._deliveries:
-            delivery.end(self._patience_s)
-        return [delivery.outcome() for delivery in self._deliveries]
+            delivery.end(self._errand.patience_s)
+        return Told([delivery.outcome() for delivery in self._deliveries], complete)
 
-    def _hand_over(self, records: Iterable[Record]) -> None:
+    def _hand_over(self, records: Iterable[Record], stop: Callable[[], bool]) -> bool:
         for record in self._priced(records):
-            if not self._keep_text:  # what waits need not hold what nobody is told
+            if not self._errand.keep_text:  # what waits need not hold what nobody is told
                 record.events.text.clear()
             for delivery in self._deliveries:
                 delivery.offer(record)
+            if stop():
+                return False
+        return True
 
     def _priced(self, records: Iterable[Record]) -> Iterator[Record]:
         return map(self._pricer.price, records) if self._pricer else iter(records)

@@ -40,8 +40,8 @@ class Receiver:
         *,
         method: str = "POST",
         params: Mapping[str, str] | None = None,
-    ) -> None:
-        """Raises `SinkError` with the server's own words, one line."""
+    ) -> bytes:
+        """The answer's body. Raises `SinkError` with the server's own words, one line."""
         try:
             answer = self._client.request(method, self._url + path, content=body, params=params)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -52,6 +52,7 @@ class Receiver:
             status = answer.status_code
             later = status >= 500 or status in _MAY_PASS
             raise SinkError(f"HTTP {status}{f': {said}' if said else ''}", later=later)
+        return answer.content
 
     def close(self) -> None:
         self._client.close()

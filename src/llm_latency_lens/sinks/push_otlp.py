@@ -7,9 +7,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf.json_format import ParseDict
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
+from ..errors import SinkError
 from ..record import Record
 from .http import Receiver
 from .opening import Opening
@@ -34,8 +39,9 @@ class OtlpSink:
 
     def push(self) -> None:
         if self._spans:
-            self._receiver.send("/v1/traces", traces(self._telemetry.traces(self._spans)))
+            said = self._receiver.send("/v1/traces", traces(self._telemetry.traces(self._spans)))
             self._spans.clear()
+            _check(said)
         if data := self._telemetry.metrics():
             self._receiver.send("/v1/metrics", metrics(data))
 
@@ -44,6 +50,17 @@ class OtlpSink:
 
     def close(self) -> None:
         self._receiver.close()
+
+
+def _check(said: bytes) -> None:
+    """Raise `SinkError` for spans that were refused one by one, in an answer that is none."""
+    try:
+        refused = ExportTraceServiceResponse.FromString(said).partial_success
+    except DecodeError:
+        return
+    if refused.rejected_spans:
+        message = " ".join(refused.error_message.split())
+        raise SinkError(f"{refused.rejected_spans} spans were refused: {message}", later=False)
 
 
 def traces(data: Json) -> bytes:
