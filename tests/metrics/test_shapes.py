@@ -98,6 +98,7 @@ def test_a_run_over_time():
     first = sorted((r.ttft_ns or 0) / 1e6 for r in records[:24])
     assert found.moments[0].p50_ms == pytest.approx(np.quantile(first, 0.5))
     assert found.moments[0].p95_ms == pytest.approx(np.quantile(first, 0.95))
+    assert [moment.p95_ms for moment in shapes(*records[:40]).over_time().moments] == [None] * 4
     assert found.dots[2] == (0.1, pytest.approx((records[2].ttft_ns or 0) / 1e6))
     assert (found.failed, found.stalled) == (0, 0)
 

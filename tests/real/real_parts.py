@@ -64,14 +64,14 @@ def missing() -> list[str]:
     return missing_modules() + missing_programs()
 
 
-def sdk_says(client: str, *arguments: str) -> Any:
+def sdk_says(client: str, *arguments: str, timeout_s: float = 60) -> Any:
     """What a script of this folder that runs in .venv-real prints as JSON."""
     ran = subprocess.run(
         [PYTHON, Path(__file__).with_name(client), *arguments],
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=timeout_s,
     )
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)

@@ -16,6 +16,7 @@ from .output import (
     write_to,
 )
 from .target import make_lens, read_prompts
+from .views import Following
 from .world import Call, World
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def benchmark(
     paying: Paying,
     keeping: Keeping,
     outputs: Outputs,
+    following: Following,
     screen: Screen,
 ) -> int:
     """Send many requests and sum up what came back.
@@ -46,7 +48,7 @@ def benchmark(
     requests a second, by the clock. Ctrl-C ends the run early and reports; a second one cuts off
     what is still running.
     """
-    from .progress import Display
+    from .progress import shown
 
     world = call.world
     lens = make_lens(world, target, way, keeping, outputs, paying=paying)
@@ -58,7 +60,9 @@ def benchmark(
         estimate = lens.estimate(prompts, **chosen)
         if estimate and not estimate.price.is_free:
             world.err.write(f"{estimate.words}\n")
-        display = Display(world.err, color=not screen.no_color)
+        display = shown(
+            world.err, str(target.model), live=following.live, color=not screen.no_color
+        )
     try:
         found = lens.benchmark(prompts, name=keeping.name or "", on_progress=display, **chosen)
     finally:

@@ -29,8 +29,8 @@ from .options import (
     Way,
     Which,
 )
-from .reporting import Picture, Several
 from .settings import setting
+from .views import Following, Picture, Several
 
 
 @lru_cache
@@ -54,7 +54,7 @@ def simulated() -> type:
 
 _GROUPS: dict[str, tuple[type, ...]] = {
     "profile": (Target, Watching, Way, Paying, Keeping, Outputs, Screen),
-    "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Screen),
+    "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Following, Screen),
     **trials.GROUPS,
     "report": (Several, Picture, Repaying, Outputs, Screen),
     "gate": (Runs, Gating, Repaying, Verdicts, Shown),

@@ -15,6 +15,7 @@ from .output import check_writable, prints_table, tell_lost, write_records, writ
 from .settings import Source
 from .target import make_lens, read_prompts
 from .trials import Common, Contest, Turns
+from .views import Following
 from .world import Call, World
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def compare(
     paying: Paying,
     keeping: Keeping,
     outputs: Outputs,
+    following: Following,
     screen: Screen,
 ) -> int:
     """Ask several models or servers the same, and tell what differs.
@@ -47,7 +49,7 @@ def compare(
     They take turns, in blocks of one request each whose order is drawn, so that a busy minute hits
     all alike. The last word is the prompt, unless --prompt or --prompt-file is given.
     """
-    from .progress import Display
+    from .progress import shown
 
     world = call.world
     wanted, common = whom(call, contest, common)
@@ -60,7 +62,9 @@ def compare(
     display = None
     if not screen.quiet:
         _estimate(lenses, prompts, turns, world)
-        display = Display(world.err, color=not screen.no_color)
+        display = shown(
+            world.err, " and ".join(wanted), live=following.live, color=not screen.no_color
+        )
     try:
         found = world.compare(
             lenses,

@@ -4,8 +4,9 @@ elsewhere. Every redraw costs CPU that the capture needs, so that there are few,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ..report.figures import milliseconds, seconds, short
 from ..report.page import Page
@@ -17,6 +18,22 @@ _REDRAW_S = 0.45
 _LINE_S = 5.0
 _BAR = 24
 _UP_AND_CLEAR = "\r\x1b[1A\x1b[2K"
+
+
+class Shown(Protocol):
+    """Something that shows a run while it lasts."""
+
+    def __call__(self, now: Progress) -> None: ...
+    def close(self) -> None: ...
+
+
+def shown(err: TextIO, title: str, *, live: bool, color: bool) -> Shown:
+    """The display that was asked for; nothing can be filled where there is no terminal."""
+    if live and Page(err).terminal and os.environ.get("TERM") != "dumb":
+        from .live import LiveScreen
+
+        return LiveScreen(err, title, color=color)
+    return Display(err, color=color)
 
 
 class Display:
@@ -74,7 +91,7 @@ class Display:
         done = now.ok + now.failed + now.cancelled
         if now.warming:
             return f"warming up   {seconds(now.elapsed_s)}"
-        share = _share(now, done)
+        share = share_of(now, done)
         left = "" if now.remaining_s is None else f"   {seconds(now.remaining_s)} left"
         if share is None:
             return f"{done:,} answered   {seconds(now.elapsed_s)}{left}"
@@ -84,7 +101,8 @@ class Display:
         return f"{bar} {share:4.0%}{of}   {seconds(now.elapsed_s)}{left}"
 
 
-def _share(now: Progress, done: int) -> float | None:
+def share_of(now: Progress, done: int) -> float | None:
+    """How much of the run is done; None where nobody knows."""
     if now.planned:
         return min(1.0, done / now.planned)
     if now.remaining_s is None or not now.elapsed_s:

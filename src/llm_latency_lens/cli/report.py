@@ -12,8 +12,8 @@ from . import coldstart, compare
 from .benchmark import ended, show
 from .options import Outputs, Repaying, Screen
 from .output import check_writable, prints_table, write_to
-from .reporting import Picture, Several
 from .settings import Source
+from .views import Picture, Several
 from .world import Call, World
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from .candidates import Wanted, candidates
 from .kinds import dollars, spans, texts, whole
 from .options import Keeping, Outputs, Paying, Screen, Target, Way
 from .settings import again, setting, settings_of
+from .views import Following
 
 _OF_ONE = [item for item in settings_of(Target) if item.name not in ("prompt", "prompt_file")]
 
@@ -97,6 +98,6 @@ class Cooling:
 
 
 GROUPS: dict[str, tuple[type, ...]] = {
-    "compare": (Contest, Common, Turns, Way, Paying, Keeping, Outputs, Screen),
+    "compare": (Contest, Common, Turns, Way, Paying, Keeping, Outputs, Following, Screen),
     "coldstart": (Target, Cooling, Way, Paying, Keeping, Outputs, Screen),
 }

@@ -24,7 +24,9 @@ STEPS = 240
 BINS = 40
 MOMENTS = 60
 A_MOMENT = 24
-"""Answers that a slice of the run has at least, on average: fewer have no 95th percentile."""
+"""Answers that a slice of the run has on average, where there are enough for four slices."""
+FEWEST_FOR_P95 = 20
+"""Answers that a slice must have; of fewer the 95th percentile is the slowest."""
 DOTS = 400
 MARKS = 300
 PLACES = 48
@@ -44,13 +46,13 @@ class Axis(NamedTuple):
 
 class Moment(NamedTuple):
     """A slice of the run: from when until when, how many answers started in it, and quantiles of
-    their TTFT (of whole answers where nothing was streamed)."""
+    their TTFT (of whole answers where nothing was streamed). None where they are too few."""
 
     from_s: float
     to_s: float
     answers: int
     p50_ms: float
-    p95_ms: float
+    p95_ms: float | None
 
 
 class Mark(NamedTuple):
@@ -283,7 +285,7 @@ def histogram(ordered: Floats, axis: Axis) -> list[tuple[float, float, float]]:
 def _moments(at_s: Floats, values: Floats) -> list[Moment]:
     if len(at_s) < 2 or at_s[-1] <= at_s[0]:
         return []
-    bins = max(1, min(MOMENTS, len(at_s) // A_MOMENT))
+    bins = max(1, min(MOMENTS, max(len(at_s) // A_MOMENT, min(4, len(at_s) // 4))))
     edges = np.linspace(at_s[0], at_s[-1], bins + 1)
     borders = np.searchsorted(at_s, edges[1:-1], side="left")
     parts = np.split(values, borders)
@@ -293,7 +295,7 @@ def _moments(at_s: Floats, values: Floats) -> list[Moment]:
             float(edges[i + 1]),
             len(part),
             float(np.quantile(part, 0.5)),
-            float(np.quantile(part, 0.95)),
+            float(np.quantile(part, 0.95)) if len(part) >= FEWEST_FOR_P95 else None,
         )
         for i, part in enumerate(parts)
         if len(part)

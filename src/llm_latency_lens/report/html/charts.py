@@ -125,7 +125,9 @@ def timeline(sitting: Sitting) -> Iterator[Chart]:
     if not (found.dots or found.failures):
         return
     streamed = bool(len(sitting.ttft_ms))
-    keys = [Key("p50", "var(--s0)"), Key("p95", "var(--s1)")] if found.moments else []
+    keys = [Key("p50", "var(--s0)")] if found.moments else []
+    if any(moment.p95_ms is not None for moment in found.moments):
+        keys.append(Key("p95", "var(--s1)"))
     if found.dots:
         keys.append(Key("single answers", "var(--s0)", "dot"))
     if found.failed:

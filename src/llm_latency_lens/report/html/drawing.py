@@ -26,12 +26,12 @@ def series(field: str, names: Sequence[str]) -> Spec:
 
 
 def chart(height: int, layers: list[Spec]) -> Spec:
-    """Layers over one another, as wide as the page has room."""
+    """Layers over one another, as wide as the page has room; those without data are left out."""
     return {
         "width": "container",
         "height": height,
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "layer": layers,
+        "layer": [layer for layer in layers if layer["data"]["values"]],
     }
 
 

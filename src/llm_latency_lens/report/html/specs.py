@@ -128,6 +128,7 @@ def over_time(found: OverTime, axis: Axis) -> Spec:
         for moment in found.moments
         for at, words in [((moment.from_s + moment.to_s) / 2, _slice(moment))]
         for level, ms in (("p50", moment.p50_ms), ("p95", moment.p95_ms))
+        if ms is not None
     ]
     dots = [{"at": at, "ms": ms, "told": f"{_ms(ms)} at {seconds(at)}"} for at, ms in found.dots]
     x, y = elapsed("at"), heights("ms", axis)

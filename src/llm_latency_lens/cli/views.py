@@ -1,11 +1,11 @@
-"""The settings of `report`, beside those that it shares with other commands."""
+"""The settings of what is drawn: of kept runs, and of one that goes on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from .kinds import text, texts
+from .kinds import switch, text, texts
 from .settings import setting
 
 
@@ -37,3 +37,14 @@ class Picture:
     def __post_init__(self) -> None:
         if self.html == "-":
             raise UsageError("--html writes a file: give it a name, such as report.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What is shown while it runs."""
+
+    live: bool = setting(
+        switch(),
+        False,
+        "Fill the terminal with the run as it goes: rates, percentiles, gaps, errors.",
+    )
