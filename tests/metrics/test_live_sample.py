@@ -62,3 +62,13 @@ def test_old_values_are_forgotten() -> None:
     for ttft_ms in (1000, 10, 20):
         sample.add(answered(ttft_ms))
     assert sample.ttft_ms(1.0) == 20.0
+
+
+def test_several_quantiles_and_the_newest_samples() -> None:
+    sample = LiveSample(kept=4)
+    assert sample.levels_ms((0.5, 0.99)) == ([], [])
+    assert sample.newest_ms(3) == ([], [])
+    for ttft_ms in (500, 100, 200, 300, 400):
+        sample.add(answered(ttft_ms, ttft_ms // 10))
+    assert sample.levels_ms((0.0, 0.5, 1.0)) == ([100, 250, 400], [10, 25, 40])
+    assert sample.newest_ms(3) == ([200, 300, 400], [20, 30, 40])

@@ -18,6 +18,7 @@ from llm_latency_lens.metrics.shapes import (
     ecdf,
     histogram,
     log_axis,
+    spread,
 )
 from llm_latency_lens.metrics.stalls import find_stalls
 from llm_latency_lens.metrics.traces import Traces
@@ -177,3 +178,13 @@ def test_a_map_of_many_gaps_is_made_in_parts(monkeypatch: pytest.MonkeyPatch):
     whole = shapes(*records).gap_map(axis)
     monkeypatch.setattr("llm_latency_lens.metrics.shapes._CHUNK", 7)
     assert shapes(*records).gap_map(axis) == whole
+
+
+def test_a_spread_is_a_histogram_on_its_own_axis():
+    values = np.linspace(10, 20, 400)
+    found = spread(values)
+    assert found is not None
+    assert found.axis == axis_of([values])
+    assert len(found.shares) == BINS
+    assert sum(found.shares) == pytest.approx(1)
+    assert spread(values[:0]) is None

@@ -7,6 +7,7 @@ import pytest
 
 from llm_latency_lens import report
 from llm_latency_lens.metrics.result import Result, decode
+from llm_latency_lens.metrics.shapes import Axis, Spread
 
 Make = Callable[..., Result]
 
@@ -291,3 +292,22 @@ def test_a_reader_that_goes_away_is_the_callers_matter(make: Make):
 
     with pytest.raises(BrokenPipeError):
         report.text(make(), Closed())
+
+
+def test_the_spread_of_figures_is_a_line_each(make: Make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shares = [0.0, 0.1, 0.4, 0.2, *[0.0] * 34, 0.001, 0.32]
+    spreads = {
+        "TTFT": Spread(Axis(50.0, 480.0, log=False), shares),
+        "ITL": Spread(Axis(0.25, 61_500.0, log=True), shares),
+    }
+    out = io.StringIO()
+    report.text(make(), out, spreads=spreads)
+    lines = out.getvalue().splitlines()
+    assert lines[11:14] == [
+        "",
+        f"  TTFT      50 ms  ▃█▅{' ' * 34}▁▇ 480 ms",
+        f"  ITL      250 us  ▃█▅{' ' * 34}▁▇ 1 min 2 s  (log)",
+    ]
+    assert max(map(len, lines)) <= 80
+    assert lines[14] == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
@@ -22,6 +23,7 @@ from .world import Call, World
 if TYPE_CHECKING:
     from ..measured import Benchmark
     from ..metrics.result import Requests, Result
+    from ..metrics.shapes import Spread
 
 EXAMPLES = """\
 latency-lens benchmark openai/gpt-4o-mini "Say hello" --concurrency 8
@@ -107,15 +109,21 @@ def load_settings(load: Load) -> dict[str, Any]:
     return {name: value for name, value in chosen.items() if value is not None}
 
 
-def show(found: Benchmark, outputs: Outputs, screen: Screen, world: World) -> None:
-    """Print and write a result."""
+def show(
+    found: Benchmark,
+    outputs: Outputs,
+    screen: Screen,
+    world: World,
+    spreads: Mapping[str, Spread] | None = None,
+) -> None:
+    """Print and write a result, with the spread of some figures where that is known."""
     from .. import report
 
     if outputs.output is not None:
         write_to(outputs.output, world.out, lambda file: report.json(found.result, file))
     write_records(found.records(), outputs, world.out)
     if prints_table(outputs.output, outputs.records):
-        report.text(found.result, world.out, color=not screen.no_color)
+        report.text(found.result, world.out, color=not screen.no_color, spreads=spreads)
 
 
 def ended(result: Result) -> int:

@@ -215,6 +215,8 @@ def _errors(now: Progress, room: int) -> Iterator[list[Part]]:
         return
     yield []
     most = min(room - 1, _ERRORS)
+    if len(causes) > most:
+        most -= 1
     for place, (kind, number) in enumerate(causes[:most]):
         label = _label("errors") if not place else (" " * _LABEL, "")
         yield [label, (f"{number:>7,}  {kind}", "red")]

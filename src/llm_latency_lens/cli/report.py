@@ -19,6 +19,7 @@ from .world import Call, World
 if TYPE_CHECKING:
     from ..measured import Benchmark
     from ..metrics.portraits import Portrait
+    from ..metrics.shapes import Spread
 
 EXAMPLES = """\
 latency-lens report
@@ -27,7 +28,12 @@ latency-lens report ./runs/nightly --html nightly.html
 latency-lens report ./runs/monday ./runs/tuesday --html days.html
 latency-lens report ./runs/nightly --records requests.jsonl --keep-text"""
 
+_ENOUGH = 20
+"""Samples that make a histogram."""
 _PAINTERS = ("jinja2", "markupsafe", "vl_convert")
+
+
+_Told = tuple["Benchmark", Sequence[str], list["Portrait"]]
 
 
 def report(
@@ -54,7 +60,11 @@ def report(
         "prices": repaying.prices,
         "reprice": call.chosen["prices"].source is Source.COMMAND_LINE,
     }
-    told = [_tell(call, run, options, outputs, screen, draw=bool(paint)) for run in several.runs]
+    told: list[_Told] = []
+    for run in several.runs:
+        if told and prints_table(outputs.output, outputs.records):
+            call.world.out.write("\n")
+        told.append(_tell(call, run, options, outputs, screen, draw=bool(paint)))
     if paint and picture.html:
         portraits = [portrait for _, _, found in told for portrait in found]
         said = [sentence for _, sentences, _ in told for sentence in sentences]
@@ -78,27 +88,35 @@ def _tell(
     screen: Screen,
     *,
     draw: bool,
-) -> tuple[Benchmark, Sequence[str], list[Portrait]]:
+) -> _Told:
     """Print and write one run: what it came to, what an experiment says, and its portraits."""
     from ..metrics.portraits import Portraits
     from ..report import arm_name, waterfall
 
     world, portraits = call.world, Portraits()
-    found = world.load(run, **options, also=[portraits] if draw else ())
+    found = world.load(run, **options, also=[portraits])
     context = found.run.file.context
-    said: Sequence[str] = ()
     if show_trial := _trials().get(context.config.get("experiment")):
         said = show_trial(found, outputs, screen, world)
-    else:
-        if found.result.requests.planned == 1 and prints_table(outputs.output, outputs.records):
-            for record in found.records():
-                waterfall(record, found.result, world.out, color=not screen.no_color)
-                world.out.write("\n")
-        show(found, outputs, screen, world)
-    if not draw:
-        return found, said, []
-    drawn = portraits.of(found.result, context)
-    return found, said, [replace(one, name=arm_name(one.name)) for one in drawn]
+        arms = portraits.of(found.result, context) if draw else ()
+        return found, said, [replace(arm, name=arm_name(arm.name)) for arm in arms]
+    if found.result.requests.planned == 1 and prints_table(outputs.output, outputs.records):
+        for record in found.records():
+            waterfall(record, found.result, world.out, color=not screen.no_color)
+            world.out.write("\n")
+    (portrait,) = portraits.of(found.result, context)
+    show(found, outputs, screen, world, _spreads(portrait))
+    return found, (), [portrait]
+
+
+def _spreads(portrait: Portrait) -> dict[str, Spread]:
+    """How TTFT and ITL are spread, where there is enough of them."""
+    from ..metrics.shapes import Shapes, spread
+
+    shapes = Shapes(portrait.traces)
+    samples = {"TTFT": shapes.ttft_ms(), "ITL": shapes.itl_ms()}
+    found = {name: spread(values) for name, values in samples.items() if len(values) >= _ENOUGH}
+    return {name: shape for name, shape in found.items() if shape is not None}
 
 
 def _painter() -> Callable[..., None]:

@@ -74,6 +74,13 @@ class Cell(NamedTuple):
     share: float
 
 
+class Spread(NamedTuple):
+    """How values are spread over an axis: the share of all in each of `BINS` bins."""
+
+    axis: Axis
+    shares: list[float]
+
+
 @dataclass(frozen=True, slots=True)
 class OverTime:
     """How the run went. `dots` are single answers (moment, milliseconds), all of them or as many as
@@ -277,6 +284,14 @@ def histogram(ordered: Floats, axis: Axis) -> list[tuple[float, float, float]]:
     places = np.searchsorted(ordered, edges[1:-1], side="left")
     counts = np.diff(places, prepend=0, append=len(ordered)) / len(ordered)
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True))
+
+
+def spread(ordered: Floats) -> Spread | None:
+    """The histogram on an axis of its own; None without a value."""
+    if not len(ordered):
+        return None
+    axis = axis_of([ordered])
+    return Spread(axis, [share for *_, share in histogram(ordered, axis)])
 
 
 # --- helpers --------------------------------------------------------------------------------

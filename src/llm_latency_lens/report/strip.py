@@ -21,6 +21,15 @@ def bar(begin: float, length: float, total: float, width: int) -> str:
     return " " * first + ("█" * min(columns, width - first) if columns else "▏")
 
 
+def hill(shares: Sequence[float]) -> str:
+    """A character for each share, as high as it is beside the largest; a blank for none at all."""
+    top = max(shares)
+    return "".join(
+        _LEVELS[min(int(share / top * len(_LEVELS)), len(_LEVELS) - 1)] if share else " "
+        for share in shares
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Strip:
     """Each of `columns` is a character whose height stands for the longest of `per_column`

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 from msgspec import UNSET
 
 from ..metrics.result import Reason, Result, Summary
 from .facts import facts, failures
-from .figures import count, fixed, interval, places, seconds, short
+from .figures import count, fixed, interval, milliseconds, places, seconds, short
 from .page import Page
+from .strip import hill
+
+if TYPE_CHECKING:
+    from ..metrics.shapes import Spread
 
 _ROWS = (
     ("ttft_ms", "TTFT", "first token"),
@@ -25,16 +29,28 @@ _ROWS = (
 _COLUMNS = ("mean", "p50", "p95", "p99", "max")
 _LEVELS = ("p50", "p90", "p95", "p99", "p999", "max")
 _INDENT = 14
+_SPREAD = 8
+_END = 9
 _VERDICT_STYLES = {"valid": "bold green", "doubtful": "bold yellow", "invalid": "bold red"}
 _MARKS = {"note": "•", "doubtful": "▲", "invalid": "✗"}
 
 
-def text(result: Result, out: TextIO, *, color: bool = True) -> None:
-    """Print the result for a person."""
+def text(
+    result: Result,
+    out: TextIO,
+    *,
+    color: bool = True,
+    spreads: Mapping[str, Spread] | None = None,
+) -> None:
+    """Print the result for a person, with the spread of some figures, by their short names."""
     page = Page(out, color=color)
     page.line(*_heading(result))
     page.line()
     _table(page, result)
+    if spreads:
+        page.line()
+    for name, spread in (spreads or {}).items():
+        _spread(page, name, spread)
     page.line()
     for label, words in facts(result):
         page.paragraph((label, "cyan"), words, indent=_INDENT)
@@ -82,6 +98,18 @@ def _table(page: Page, result: Result) -> None:
         intervals = [_interval(summary, column, decimals, width - 1) for column in _COLUMNS]
         row = "".join(interval.rjust(width) for interval in intervals)
         page.line((f"    {meaning}"[: label - 1].ljust(label) + row, "dim"))
+
+
+def _spread(page: Page, name: str, spread: Spread) -> None:
+    """A histogram in one line, between the ends of its axis."""
+    low, high = milliseconds(spread.axis.low), milliseconds(spread.axis.high)
+    scale = "(log)" if spread.axis.log else ""
+    page.line(
+        (f"  {name}".ljust(_SPREAD), "bold cyan"),
+        (f"{low.rjust(_END)} ", "dim"),
+        (hill(spread.shares), "green"),
+        (f" {high}  {scale}", "dim"),
+    )
 
 
 def _too_low(result: Result) -> Sequence[str]:
