@@ -58,6 +58,17 @@ def texts() -> Kind:
     return Kind("TEXT", read, {"type": "array", "items": {"type": "string"}}, many=True)
 
 
+def urls() -> Kind:
+    """Places to send to: a list, or one a line."""
+
+    def read(value: object) -> tuple[str, ...]:
+        lines = value if isinstance(value, list | tuple) else _text(value).splitlines()
+        return tuple(_text(line).strip() for line in lines)
+
+    schema = {"type": ["array", "string"], "items": {"type": "string"}}
+    return Kind("URL", read, schema, many=True)
+
+
 def whole(least: int) -> Kind:
     """A whole number of at least `least`."""
 

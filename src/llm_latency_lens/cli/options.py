@@ -6,7 +6,7 @@ the heading under which `--help` shows them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,7 @@ from .kinds import (
     span,
     switch,
     text,
-    texts,
+    urls,
     whole,
     wholes,
 )
@@ -299,7 +299,7 @@ class Keeping:
     )
     name: str | None = setting(text("NAME"), None, "A name for the run.")
     stream_to: tuple[str, ...] = setting(
-        replace(texts(), metavar="URL"),
+        urls(),
         (),
         "Send each request there when it has ended, while the run goes on; may be repeated.",
     )

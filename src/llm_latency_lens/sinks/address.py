@@ -176,4 +176,7 @@ def _token(way: str, variable: str | None, environ: Mapping[str, str]) -> str | 
 def _unknown(given: str) -> str:
     ways = ", ".join(f"{name}+http" if way.http else name for name, way in WAYS.items())
     what = "that" if "@" in given else repr(given)
-    return f"cannot send to {what}: say one of {ways}, as in otlp+http://HOST:4318"
+    return (
+        f"cannot send to {what}: say one of {ways}, as in otlp+http://HOST:4318, or a file that"
+        " ends in .jsonl"
+    )
