@@ -62,8 +62,9 @@ class Receiver:
             text: str = answer.read().decode()
             return text
 
-    def post(self, path: str, **params: str) -> None:
-        request = Request(f"http://{self.host}{path}?{urlencode(params)}", method="POST")
+    def post(self, path: str, body: str = "", **params: str) -> None:
+        url = f"http://{self.host}{path}?{urlencode(params)}"
+        request = Request(url, body.encode(), method="POST")
         urlopen(request, timeout=10).close()
 
     def printed(self) -> list[Any]:

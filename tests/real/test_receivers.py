@@ -24,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from real_command import COMMAND, Command, Ran
 from receivers import Receiver, until
 
+from llm_latency_lens.sinks import influx
 from llm_latency_lens.testing.config import SimConfig
 from llm_latency_lens.testing.process import start_simulator
 
@@ -293,6 +294,26 @@ def _points(streamed: Streamed) -> dict[int, dict[str, Any]]:
         }
         for line in streamed.ran.records
     }
+
+
+_ODD = ("a b", "a,b", "a=b", 'a"b', "a\\b", "a\\,b", "\\", "ü→", "{}", "'x'", "a\\ b", "é\\\\=,")
+
+
+def test_influxdb_reads_odd_texts_as_they_were(streamed: Streamed):
+    """Tags cannot end in a backslash; all else comes back."""
+    lines = [
+        influx.line(
+            "odd", {"tag": text + ".", f"n {text}.": "x"}, {"field": text, "n": number}, number
+        )
+        for number, text in enumerate(_ODD)
+    ]
+    streamed.influxdb.post("/write", "\n".join(lines), db="runs")
+    query = 'SELECT "field", "tag", "n" FROM "odd" ORDER BY time'
+    answer = streamed.influxdb.get("/query", db="runs", q=query, epoch="ns")
+    (series,) = answer["results"][0]["series"]
+    assert [tuple(row) for row in series["values"]] == [
+        (number, text, text + ".", number) for number, text in enumerate(_ODD)
+    ]
 
 
 def test_victoria_metrics_took_the_second_write_endpoint(streamed: Streamed):
