@@ -30,12 +30,17 @@ def text(found: Gate, out: TextIO, *, color: bool = True) -> None:
     page = Page(out, color=color)
     words, style = ("passed", "bold green") if found.passed else ("FAILED", "bold red")
     page.line((f"gate {words}", style), f"  {headline(found)}")
-    if found.thresholds:
+    page.line()
+    details(found, page)
+
+
+def details(found: Gate, page: Page) -> None:
+    """Each threshold and each regression, a line each."""
+    for one in found.thresholds:
+        _threshold(page, one)
+    if found.thresholds and found.regressions:
         page.line()
-        for one in found.thresholds:
-            _threshold(page, one)
     if found.regressions:
-        page.line()
         titles = ("baseline", "run", "change", f"{_sure(found)} sure between")
         heads = "".join(title.rjust(width) for title, width in zip(titles, _CELLS, strict=True))
         page.line(("  " + " " * _NAME + heads, "dim"))
@@ -64,10 +69,11 @@ def headline(found: Gate) -> str:
 
 def _threshold(page: Page, one: Checked) -> None:
     mark, style = ("✓", "green") if one.met else ("✗", "bold red")
-    page.line((mark, style), f" {one.threshold.ljust(_NAME + _CELLS[0])}", _told(one))
+    page.line((mark, style), f" {one.threshold.ljust(_NAME + _CELLS[0])}", told(one))
 
 
-def _told(one: Checked) -> str:
+def told(one: Checked) -> str:
+    """The value, and by how much it missed."""
     if one.value is None:
         return str(one.note)
     told = shown(one.metric, one.value)
@@ -192,7 +198,7 @@ def _against(found: Gate) -> str:
 def remarks(found: Gate) -> Iterator[str]:
     """Lines that GitHub shows beside the job: errors for what was missed, warnings for the rest."""
     for one in found.missed:
-        yield annotation("error", one.threshold, _told(one))
+        yield annotation("error", one.threshold, told(one))
     for tested in found.worse:
         baseline, run, change, between = _cells(tested)
         words = f"{baseline} became {run}, {change} ({between}): {answer(tested)}"

@@ -51,3 +51,17 @@ def strip(values: Sequence[float], width: int) -> Strip:
     )
     over = frozenset(i for i, value in enumerate(longest) if value > top)
     return Strip(columns, over, per_column, top)
+
+
+def histogram(values: Sequence[float], width: int) -> str:
+    """`width` bars, from the least value to the greatest; a blank where no value lies. There must
+    be one, and none may be infinite."""
+    low, high = min(values), max(values)
+    counts = [0] * width
+    for value in values:
+        share = (value - low) / (high - low) if high > low else 0.0
+        counts[min(int(share * width), width - 1)] += 1
+    top = max(counts)
+    return "".join(
+        _LEVELS[math.ceil(count / top * len(_LEVELS)) - 1] if count else " " for count in counts
+    )
