@@ -93,6 +93,28 @@ def test_one_that_stays_down_loses_what_does_not_fit_and_does_not_hold_up():
     assert sink.closed
 
 
+def test_one_that_is_down_or_broken_holds_nobody_up():
+    """Whoever hands over would wait an hour for a place in the queue of a sink that works."""
+    slow = Pace(capacity=2, linger_s=3600.0, first_retry_s=3600.0, last_s=0.0)
+
+    class Broken(FakeSink):
+        def take(self, record: Record) -> None:
+            raise ValueError(f"a bug with {record.id}")
+
+    for sink in (FakeSink(always=DOWN), Broken()):
+        delivery = Delivery(sink, "sink://", slow)
+        delivery.offer(records(1)[0])
+        delivery._ending.set()  # so that it does not let records gather for an hour first
+        if isinstance(sink, Broken):
+            delivery._thread.join()
+        else:
+            delivery._down.wait()
+        for record in records(500):
+            delivery.offer(record)
+        delivery.end(0.0)
+        assert delivery.outcome().lost == 501
+
+
 def test_what_is_refused_is_lost_and_the_rest_goes_on():
     sink = FakeSink(troubles=[REFUSED])
     found = served(sink, 6)

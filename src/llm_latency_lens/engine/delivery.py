@@ -53,11 +53,12 @@ class Delivery:
     def offer(self, record: Record) -> None:
         """Hand a record over. Waits while the queue is full of what a working sink is sent."""
         self._offered += 1
-        while True:
+        while self._thread.is_alive():
+            down = self._down.is_set()
             try:
-                self._queue.put(record, timeout=self._pace.linger_s)
+                self._queue.put(record, block=not down, timeout=self._pace.linger_s)
             except queue.Full:
-                if self._down.is_set() or not self._thread.is_alive():
+                if down:
                     return
             else:
                 return
