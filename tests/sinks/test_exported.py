@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from io import BytesIO
+
 import pytest
 from sink_runs import context, mixed, run_of, written
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.metrics.summary import Summarizer
-from llm_latency_lens.sinks import Exported, export_of
+from llm_latency_lens.sinks import FORMATS, Exported, export_of
 
 
 def counted() -> tuple[Exported, list[int]]:
@@ -26,7 +29,7 @@ def counted() -> tuple[Exported, list[int]]:
 def test_records_that_were_read_give_the_result_for_nothing():
     exported, reads = counted()
     summarizer = Summarizer()
-    for record in exported.records():
+    for record in exported.records(with_result=True):
         summarizer.add(record)
     assert exported.result == summarizer.result(context())
     assert exported.result is exported.result
@@ -37,9 +40,29 @@ def test_records_that_were_read_give_the_result_for_nothing():
 
 def test_a_result_alone_reads_the_records_once():
     exported, reads = counted()
-    next(exported.records())
+    next(exported.records(with_result=True))
     assert exported.result.requests.ok == 8
     assert reads == [1, 13]
+
+
+def test_records_alone_are_not_summed_up():
+    exported, reads = counted()
+    assert len(list(exported.records())) == 13
+    assert exported.result.requests.ok == 8
+    assert reads == [13, 13]
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_no_format_decodes_a_run_twice(to: str):
+    exported, reads = counted()
+    form = FORMATS[to]
+    for module in (form.module, *form.variants.values()):
+        reads.clear()
+        write = import_module(f"llm_latency_lens.sinks.{module}").write
+        write(
+            Exported(exported.context, exported.read), BytesIO(), *[BytesIO() for _ in form.parts]
+        )
+        assert reads == [13]
 
 
 def test_an_experiment_has_records_and_no_result():

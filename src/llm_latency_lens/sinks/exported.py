@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Exported:
     """What an export is made of: one run's records, as often as asked, and its result.
 
-    `read` decodes the records anew each time, which takes longer than all else. Once they have
-    been read to the end the result costs nothing more: a format that needs both takes the records
-    first. `keep_text` says whether what the model said may be written.
+    `read` decodes the records anew each time, which takes longer than all else. A format that needs
+    both reads them `with_result`, and takes the result when it is through: that costs no second
+    decoding. `keep_text` says whether what the model said may be written.
     """
 
     context: Context
@@ -33,9 +33,12 @@ class Exported:
         """The experiment whose run this is. It has records, but no result of one benchmark."""
         return self.context.config.get("experiment")
 
-    def records(self) -> Iterator[Record]:
-        """Every attempt at every request, in the order in which they ended."""
-        if self.experiment or self._result:
+    def records(self, *, with_result: bool = False) -> Iterator[Record]:
+        """Every attempt at every request, in the order in which they ended.
+
+        `with_result` sums them up on the way; of an experiment's there is nothing to sum up.
+        """
+        if self.experiment or not with_result:
             yield from self.read()
             return
         from ..metrics.summary import Summarizer
@@ -56,7 +59,7 @@ class Exported:
                 " `latency-lens report RUN --output FILE` writes its own result"
             )
         if self._result is None:
-            for _ in self.records():
+            for _ in self.records(with_result=True):
                 pass
         assert self._result is not None
         return self._result

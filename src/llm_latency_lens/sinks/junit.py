@@ -77,7 +77,7 @@ def write(exported: Exported, file: BinaryIO) -> None:
     """One document."""
     objectives = [_Judged(parse_objective(text)) for text in exported.context.objectives]
     causes = _Causes()
-    for record in exported.records():
+    for record in exported.records(with_result=True):
         if record.warmup or record.attempt or record.status is Status.CANCELLED:
             continue
         causes.add(record)

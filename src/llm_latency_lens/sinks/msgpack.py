@@ -25,7 +25,7 @@ def write(exported: Exported, file: BinaryIO) -> None:
     """`{"result": ..., "requests": [...]}`; an experiment's run has only the latter."""
     with SpooledTemporaryFile(_HELD) as requests:
         count = 0
-        for record in exported.records():
+        for record in exported.records(with_result=True):
             requests.write(_packed(lines.to_line(record, keep_text=exported.keep_text)))
             count += 1
         head: dict[str, Any] = {} if exported.experiment else {"result": exported.result}

@@ -62,7 +62,7 @@ def write(exported: Exported, file: BinaryIO, *parts: BinaryIO) -> None:
         _open(file, requests.schema) as of_requests,
         _open(tokens_file, tokens.schema) as of_tokens,
     ):
-        for record in exported.records():
+        for record in exported.records(with_result=True):
             requests.add(record)
             tokens.add(record)
             if len(requests.rows) >= _ROWS:

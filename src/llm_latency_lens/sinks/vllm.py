@@ -28,7 +28,7 @@ LEVELS = {"p90": "P90", "p95": "P95", "p99": "P99"}
 
 def write(exported: Exported, file: BinaryIO) -> None:
     """The block, without what comes before it."""
-    peaks = peaks_of(exported.records())
+    peaks = peaks_of(exported.records(with_result=True))
     for line in _lines(exported.result, exported.context.concurrency, peaks):
         file.write(f"{line}\n".encode())
 

@@ -42,7 +42,7 @@ def write(exported: Exported, file: BinaryIO) -> None:
     """One line of JSON; its lists are in the order in which the requests were made."""
     finder, planned = PeakFinder(), exported.context.mode == "open"
     rows: list[tuple[int, dict[str, bytes]]] = []
-    for record in exported.records():
+    for record in exported.records(with_result=True):
         finder.add(record)
         if measured(record):
             row = _row(record, planned=planned, keep_text=exported.keep_text)
