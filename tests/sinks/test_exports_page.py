@@ -10,7 +10,7 @@ from sunk_records import answer, failed
 
 from llm_latency_lens.sinks import FORMATS, hlog, parquet
 from llm_latency_lens.sinks.address import WAYS
-from llm_latency_lens.sinks.flat import COLUMNS, TEXTS
+from llm_latency_lens.sinks.flat import names
 from llm_latency_lens.sinks.influx import fields_of, tags_of
 from llm_latency_lens.sinks.metric_set import COUNTS, TIMES
 from llm_latency_lens.sinks.otlp import METRICS
@@ -24,7 +24,7 @@ RECORDS = (answer(0), failed(1), answer(2, warmup=True), answer(3, attempt=1))
 
 
 @pytest.mark.parametrize(
-    "names",
+    "wanted",
     [
         {f"latency_lens_{times.name}_seconds" for times in TIMES},
         {f"latency_lens_{name}_total" for name in COUNTS},
@@ -33,7 +33,7 @@ RECORDS = (answer(0), failed(1), answer(2, warmup=True), answer(3, attempt=1))
         {name for record in RECORDS for name, _ in times(record)},
         {name for record in RECORDS for name, _, _ in counts(record)},
         set(FORMATS),
-        {*COLUMNS, *TEXTS},
+        set(names(keep_text=True)),
         {*parquet._TOKENS, "latency_lens.run", "latency_lens.result"},
         {*hlog._TAGS, "itl"},
         {way.variable for way in WAYS.values() if way.variable} | {HEADERS},
@@ -52,9 +52,9 @@ RECORDS = (answer(0), failed(1), answer(2, warmup=True), answer(3, attempt=1))
         "variables",
     ],
 )
-def test_it_names(names: set[str]):
+def test_it_names(wanted: set[str]):
     told = {re.sub(r"\{.*\}", "", code) for code in CODE}
-    assert sorted(names - told) == []
+    assert sorted(wanted - told) == []
 
 
 def test_it_has_every_url():

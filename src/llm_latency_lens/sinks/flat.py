@@ -6,7 +6,7 @@ sums up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import Enum
 from math import isnan
@@ -59,11 +59,6 @@ def _counted(record: Record) -> bool:
     return record.status is Status.OK and not (record.warmup or record.attempt)
 
 
-def _longest_gap_ms(record: Record) -> float | None:
-    gaps_ns = record.events.gaps_ns()
-    return max(gaps_ns) / 1e6 if gaps_ns else None
-
-
 def _sent_ms(record: Record) -> float | None:
     if record.sent_ns is None or record.start_ns is None:
         return None
@@ -93,8 +88,6 @@ COLUMNS: dict[str, tuple[Type, _Read]] = {
     "retry_after_s": (Type.NUMBER, _of_error("retry_after_s")),
     "send_ms": (Type.NUMBER, _sent_ms),
     **{name: (Type.NUMBER, _figure(name)) for name in FIGURES},
-    "longest_gap_ms": (Type.NUMBER, _longest_gap_ms),
-    "stalls": (Type.WHOLE, lambda record: len(stalls_of(record.events.gaps_ns()))),
     "events": (Type.WHOLE, lambda record: len(record.events)),
     "characters": (Type.WHOLE, lambda record: sum(record.events.chars)),
     "input_tokens": (Type.WHOLE, _of("usage", "input")),
@@ -123,13 +116,19 @@ COLUMNS: dict[str, tuple[Type, _Read]] = {
 }
 """The type of each column, and its value; None for what there is not."""
 
+GAPS: dict[str, tuple[Type, Callable[[Sequence[int]], Any]]] = {
+    "longest_gap_ms": (Type.NUMBER, lambda gaps_ns: max(gaps_ns) / 1e6 if gaps_ns else None),
+    "stalls": (Type.WHOLE, lambda gaps_ns: len(stalls_of(gaps_ns))),
+}
+"""The same for columns that are made of the gaps, which are reckoned once."""
+
 TEXTS = ("text", "reasoning_text", "refusal_text", "tool_text")
 """Columns of what the model said, there only where texts are kept."""
 
 
 def names(*, keep_text: bool) -> dict[str, Type]:
     """The columns of a row, in their order."""
-    known = {name: kind for name, (kind, _) in COLUMNS.items()}
+    known = {name: kind for name, (kind, _) in (*COLUMNS.items(), *GAPS.items())}
     return known | dict.fromkeys(TEXTS, Type.TEXT) if keep_text else known
 
 
@@ -139,6 +138,9 @@ def row_of(record: Record, *, keep_text: bool) -> Iterator[Any]:
         record = replace(record, error=record.error.unquoted())
     for _, read in COLUMNS.values():
         yield read(record)
+    gaps_ns = record.events.gaps_ns()
+    for _, reckon in GAPS.values():
+        yield reckon(gaps_ns)
     if keep_text:
         texts = texts_of(record.events)
         yield from (texts.get(name) for name in TEXTS)

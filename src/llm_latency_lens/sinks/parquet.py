@@ -6,7 +6,7 @@ run as a whole stands in the metadata of both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import chain, repeat
@@ -110,7 +110,7 @@ class _Requests:
         self.rows: list[list[Any]] = []
 
     def add(self, record: Record) -> None:
-        row = [_clean(value) for value in row_of(record, keep_text=self._keep_text)]
+        row = list(row_of(record, keep_text=self._keep_text))
         for place in self._money:
             row[place] = _fitting(row[place])
         self.rows.append(row)
@@ -118,8 +118,7 @@ class _Requests:
     def take(self) -> pa.RecordBatch:
         columns = zip(*self.rows, strict=True) if self.rows else repeat(())
         arrays = [
-            pa.array(column, field.type)
-            for field, column in zip(self.schema, columns, strict=False)
+            _array(column, field.type) for field, column in zip(self.schema, columns, strict=False)
         ]
         self.rows = []
         return pa.record_batch(arrays, self.schema)
@@ -156,7 +155,7 @@ class _Tokens:
         offset_ns = spread([_or_0(r.start_unix_ns) - _or_0(r.start_ns) for r in records])
         kinds = chain.from_iterable(record.events.kind for record in records)
         arrays = [
-            _dictionary(spread(list(range(len(records)))), [_clean(r.id) for r in records]),
+            _dictionary(spread(list(range(len(records)))), [record.id for record in records]),
             pa.array(spread([record.index for record in records])),
             pa.array(spread([record.attempt for record in records])),
             pa.array(np.arange(len(at_ns)) - np.repeat(first, sizes)),
@@ -169,7 +168,7 @@ class _Tokens:
         ]
         if self._keep_text:
             texts = chain.from_iterable(record.events.text for record in records)
-            arrays.append(pa.array(map(_clean, texts), pa.string()))
+            arrays.append(_array(list(texts), pa.string()))
         return pa.record_batch(arrays, self.schema)
 
 
@@ -177,10 +176,16 @@ def _joined(columns: list[Any]) -> Any:
     return np.concatenate([np.frombuffer(c, np.int64) for c in columns] or [np.empty(0, np.int64)])
 
 
-def _dictionary(codes: Any, values: list[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes, pa.int32()), pa.array([str(value) for value in values], pa.string())
-    )
+def _dictionary(codes: Any, values: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), _array(values, pa.string()))
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which a server can send, is no text in UTF-8.
+        return pa.array(list(map(_clean, values)), kind)
 
 
 def _or_0(value: int | None) -> int:
@@ -188,7 +193,6 @@ def _or_0(value: int | None) -> int:
 
 
 def _clean(value: Any) -> Any:
-    """Half a surrogate pair, which a server can send, is no text in UTF-8."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
