@@ -14,8 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("decode", "formats", "metrics", "command", "truth", "streaming")
-NAMED = ("export", "gate")
+NAMES = ("decode", "formats", "metrics", "history", "command", "truth", "streaming")
+NAMED = ("changes", "export", "gate")
 """Only when named: they take minutes."""
 
 

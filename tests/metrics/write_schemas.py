@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 from llm_latency_lens.decide import budgets, gate, sla
-from llm_latency_lens.metrics import coldstart, comparison, lines, result
+from llm_latency_lens.metrics import analysis, coldstart, comparison, lines, result
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 
 WRITTEN = {
+    "analysis": analysis.json_schema(),
     "coldstart": coldstart.json_schema(),
     "comparison": comparison.json_schema(),
     "gate": gate.json_schema(),

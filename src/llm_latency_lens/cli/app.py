@@ -10,6 +10,7 @@ import typer
 from .._version import __version__
 from ..errors import LensError
 from . import (
+    analyze,
     baseline,
     benchmark,
     calibrate,
@@ -18,6 +19,7 @@ from . import (
     demo,
     export,
     gate,
+    importing,
     prices,
     profile,
     providers,
@@ -43,6 +45,8 @@ VERBS = (
     baseline,
     export,
     runs,
+    analyze,
+    importing,
     sim,
     demo,
     calibrate,

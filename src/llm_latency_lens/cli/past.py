@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import get_args
 
+from ..metrics.analysis import By
 from .exporting import Logging
 from .kinds import choice, moment, switch, text, texts, whole
 from .settings import again, setting
@@ -75,4 +77,69 @@ class Listed:
     config: str | None = again(Logging, "config")
 
 
-GROUPS: dict[str, tuple[type, ...]] = {"runs": (Doing, Place, Chosen, Listed)}
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """What to look at."""
+
+    metric: str = setting(
+        text(),
+        "ttft_ms.p95",
+        "A figure such as itl_ms.p99, or error_rate, cost.per_request,"
+        " throughput.output_tokens_per_second.",
+        shown_default="ttft_ms.p95",
+    )
+    by: By = setting(
+        choice(*get_args(By)),
+        "model",
+        "What makes a group of runs; a scenario is a run's name.",
+        shown_default="model",
+    )
+    seed: int = setting(whole(0), 0, "For everything that is drawn.", shown_default="0")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What comes out."""
+
+    output: str | None = setting(
+        text("FILE"), None, "The analysis as JSON; - prints it in place of the text."
+    )
+    no_color: bool = again(Listed, "no_color")
+    log_level: str = again(Logging, "log_level")
+    config: str | None = again(Logging, "config")
+
+
+@dataclass(frozen=True, slots=True)
+class Bringing:
+    """What to bring in."""
+
+    files: tuple[str, ...] = setting(
+        texts(),
+        (),
+        "Files of results, as the tools write them, or run directories.",
+        argument="FILE...",
+        words=True,
+    )
+    name: str | None = setting(text(), None, "A name for the runs.")
+    provider: str | None = setting(text("NAME"), None, "Who was asked, where no file says so.")
+    model: str | None = setting(text(), None, "The model, in place of what the file says.")
+    region: str | None = setting(text(), None, "Where it was asked.")
+    started_at: datetime | timedelta | None = setting(
+        moment(), None, "When it was measured, in place of what the file says."
+    )
+    tag: tuple[str, ...] = setting(texts(), (), "A tag for the runs; may be repeated.")
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What is shown."""
+
+    log_level: str = again(Logging, "log_level")
+    config: str | None = again(Logging, "config")
+
+
+GROUPS: dict[str, tuple[type, ...]] = {
+    "runs": (Doing, Place, Chosen, Listed),
+    "analyze": (Looking, Place, Chosen, Result),
+    "import": (Bringing, Place, Quiet),
+}

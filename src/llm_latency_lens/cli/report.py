@@ -96,6 +96,11 @@ def _tell(
     world, portraits = call.world, Portraits()
     found = world.load(run, **options, also=[portraits])
     context = found.run.file.context
+    if context.source and not found.result.requests.sent:
+        raise UsageError(
+            f"{context.id} was brought in as a summary: `latency-lens runs show` has its figures,"
+            " and there are no requests to report"
+        )
     if show_trial := _trials().get(context.config.get("experiment")):
         said = show_trial(found, outputs, screen, world)
         arms = portraits.of(found.result, context) if draw else ()

@@ -108,3 +108,11 @@ class Context:
     for a run of our own."""
     sinks: list[SinkOutcome] = field(default_factory=list)
     """Where the requests were streamed to while the run went on."""
+
+
+def measured_by(context: Context) -> str | None:
+    """The other program that measured, and its version where it is known; None for our own runs."""
+    source = context.source
+    if not source:
+        return None
+    return " ".join(str(part) for part in (source.get("tool"), source.get("version")) if part)

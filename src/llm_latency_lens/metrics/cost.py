@@ -48,7 +48,8 @@ class CostSum:
         self.of_answers.append(cost)
         if cost is None:
             if record.cost_source is None:
-                self.no_price[f"{record.provider}/{record.model}"] += 1
+                named = "/".join(filter(None, (record.provider, record.model)))
+                self.no_price[named or "a model without a name"] += 1
             else:
                 self.no_usage += 1
         elif record.usage.output:

@@ -48,6 +48,9 @@ def measure_load(rows: dict[str, Ints], context: Context) -> Load:
     load = Load()
     if len(starts) and len(ends):
         load.window_s = max(0, int(ends.max()) - int(starts.min())) / 1e9
+    stated_s = (context.source or {}).get("window_s")
+    if stated_s is not None:
+        load.window_s = float(stated_s)
     if context.mode == "open":
         planned = (rows["planned_ns"] != UNKNOWN) & (rows["start_ns"] != UNKNOWN)
         _measure_arrivals(load, {name: column[planned] for name, column in rows.items()}, context)

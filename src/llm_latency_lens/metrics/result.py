@@ -55,6 +55,7 @@ Code = Literal[
     "cpu_saturated",
     "loop_stalls",
     "above_certificate",
+    "imported",
 ]
 """Why a verdict is what it is; the table of codes is in the documentation."""
 Severity = Literal["note", "doubtful", "invalid"]
@@ -160,6 +161,8 @@ class Run(Struct, kw_only=True, frozen=True):
     host: dict[str, Any]
     clock: Clock
     sinks: list[SinkOutcome] | UnsetType = UNSET
+    measured_by: str | UnsetType = UNSET
+    """The program that measured, with its version, where it was another one."""
 
 
 class ErrorExample(Struct, kw_only=True, frozen=True):

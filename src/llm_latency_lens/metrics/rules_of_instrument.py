@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .context import measured_by
 from .facts import Facts, Rule, percent, some
 from .result import Reason, Severity, Summary
 
@@ -209,6 +210,21 @@ def _cpu_share(facts: Facts) -> float:
     return health.cpu_s / health.capture_s if health is not None and health.capture_s else 0.0
 
 
+def imported(facts: Facts) -> Iterator[Reason]:
+    tool = measured_by(facts.context)
+    if tool is not None:
+        yield Reason(
+            code="imported",
+            severity="doubtful",
+            message=(
+                f"{tool} measured this: how late it was itself when it read its clock is not known."
+            ),
+            advice="Measure again with `latency-lens benchmark` where the figures matter.",
+        )
+
+
+IMPORTED: tuple[Rule, ...] = (imported,)
+"""What can be said of another instrument."""
 RULES: tuple[Rule, ...] = (
     tool_lag,
     merged,

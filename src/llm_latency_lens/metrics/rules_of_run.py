@@ -39,7 +39,7 @@ def nothing_measured(facts: Facts) -> Iterator[Reason]:
 
 
 def ended_early(facts: Facts) -> Iterator[Reason]:
-    if facts.context.health is None:
+    if facts.context.health is None and facts.context.source is None:
         yield Reason(
             code="killed",
             severity="doubtful",

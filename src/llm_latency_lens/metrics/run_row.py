@@ -101,14 +101,17 @@ class RunRow(Struct, kw_only=True, frozen=True):
 FIGURES = tuple(name for name, kind in RunRow.__annotations__.items() if "Figure" in str(kind))
 
 
+_PARTS: dict[str, Any] = {**dict.fromkeys(FIGURES, Figure), "throughput": Throughput}
+
+
 def run_row(context: Context, result: Result) -> RunRow:
     """The row of a run; its tags and its path are added when it is read."""
     config, source = context.config, context.source or {}
     started = when(context.started_at_unix_ns)
     experiment = text(config.get("experiment"))
     figures: dict[str, Any] = {} if experiment else _figures(result.metrics)
-    requests = result.requests
-    return RunRow(
+    requests, told = result.requests, source.get("told")
+    row = RunRow(
         run_id=context.id,
         scenario=text(context.name),
         started_at=started,
@@ -139,6 +142,7 @@ def run_row(context: Context, result: Result) -> RunRow:
         interrupted=context.interrupted,
         **figures,
     )
+    return _as_told(row, told) if told else row
 
 
 def encode(row: RunRow) -> bytes:
@@ -180,6 +184,26 @@ def _distinct(values: Iterable[object]) -> list[str]:
     return list(dict.fromkeys(found for value in values if (found := text(value))))
 
 
+def _as_told(row: RunRow, told: Mapping[str, Any]) -> RunRow:
+    """The row of a run of which another program kept its summary only."""
+    ok, failed = told.get("ok") or 0, told.get("failed")
+    values: dict[str, Any] = {
+        **told,
+        "ok": ok,
+        "failed": failed or 0,
+        "requests": ok + (failed or 0),
+        "error_rate": None if failed is None or not ok + failed else failed / (ok + failed),
+        "verdict": "doubtful",
+        "reasons": ["imported"],
+    }
+    named = {name: values[name] for name in RunRow.__struct_fields__ if name in values}
+    whole = {name: getattr(row, name) for name in RunRow.__struct_fields__}
+    parts = {
+        name: msgspec.convert(value, _PARTS[name]) for name, value in told.items() if name in _PARTS
+    }
+    return RunRow(**{**whole, **named, **parts})
+
+
 def _figures(metrics: Metrics) -> dict[str, Figure]:
     found = ((name, getattr(metrics, name)) for name in FIGURES)
     return {name: _taken(Figure, value) for name, value in found if isinstance(value, Summary)}
@@ -187,5 +211,5 @@ def _figures(metrics: Metrics) -> dict[str, Figure]:
 
 def _taken(kind: Any, found: object) -> Any:
     """The fields of `kind` as `found` has them; absent ones are None."""
-    values = {field.name: getattr(found, field.name) for field in msgspec.structs.fields(kind)}
+    values = {name: getattr(found, name) for name in kind.__struct_fields__}
     return kind(**{name: None if value is UNSET else value for name, value in values.items()})

@@ -22,7 +22,7 @@ from msgspec import UNSET, UnsetType
 
 from ..record import Record, Status
 from .columns import ANSWER, FIGURES, ROW, Columns
-from .context import ClockSource, Context
+from .context import ClockSource, Context, measured_by
 from .facts import Facts
 from .figures import of_figures, of_itl
 from .intervals import Floats
@@ -175,6 +175,7 @@ def _run(context: Context, clock: Clock, load: Load) -> Run:
         host=dict(context.host),
         clock=clock,
         sinks=list(context.sinks) or UNSET,
+        measured_by=measured_by(context) or UNSET,
     )
 
 

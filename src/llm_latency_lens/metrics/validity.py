@@ -11,12 +11,14 @@ from .facts import Facts
 from .result import Reason, Validity, Verdict
 
 _GRAVITY = {"invalid": 0, "doubtful": 1, "note": 2}
-_RULES = rules_of_run.RULES + rules_of_answers.RULES + rules_of_instrument.RULES
+_RULES = rules_of_run.RULES + rules_of_answers.RULES
 
 
 def judge(facts: Facts) -> Validity:
     """All reasons, the gravest first, and the verdict that they come to."""
-    reasons = [reason for rule in _RULES for reason in rule(facts)]
+    own = facts.context.source is None
+    instrument = rules_of_instrument.RULES if own else rules_of_instrument.IMPORTED
+    reasons = [reason for rule in (*_RULES, *instrument) for reason in rule(facts)]
     reasons.sort(key=lambda reason: _GRAVITY[reason.severity])
     return Validity(verdict=_verdict(reasons), reasons=reasons)
 

@@ -39,6 +39,9 @@ def facts(result: Result) -> Iterator[tuple[str, str]]:
     pseudo = result.pseudo_streaming
     if pseudo.requests:
         yield "streaming", f"{pseudo.requests:,} of {pseudo.judged:,} answers came in bursts"
+    if result.run.measured_by is not UNSET:
+        yield "measured by", result.run.measured_by
+        return
     yield "instrument", instrument(result.instrument)
     yield "certificate", _certificate(result)
 

@@ -32,14 +32,14 @@ def find_exactly(name: str, base: Path) -> Path:
 
 def size_of(path: Path) -> int:
     """Bytes that the run takes."""
-    return sum(file.stat().st_size for file in _own(path))
+    return sum(file.stat().st_size for file in own_files(path))
 
 
 def remove(path: Path) -> int:
     """Remove the run's files, and its directory where nothing else is in it; gives how much else
     there is. Raises StoreError."""
     try:
-        for file in _own(path):
+        for file in own_files(path):
             file.unlink()
         left = sum(1 for _ in path.iterdir())
         if not left:
@@ -49,7 +49,8 @@ def remove(path: Path) -> int:
     return left
 
 
-def _own(path: Path) -> list[Path]:
+def own_files(path: Path) -> list[Path]:
+    """The files that make up the run, the one that marks it last."""
     # run.json goes last: as long as it is there, what is left is found and can be removed again.
     names = [name + end for name in _FILES[::-1] for end in (".tmp", "")]
     return [path / name for name in names if (path / name).is_file()]

@@ -179,7 +179,9 @@ def _read(path: Path, folder: Path, now_s: float) -> Entry | None:
     looked = _look(path)
     try:
         run = load(path)
-        if run.file.context.health is None and _changed(path) > now_s - _GOING_ON_S:
+        context = run.file.context
+        ended = context.health is not None or context.source is not None
+        if not ended and _changed(path) > now_s - _GOING_ON_S:
             _log.info("%s: still going on; left out for now", path)
             return None
         return _write(run, folder, looked)
@@ -231,7 +233,7 @@ def _writer(path: Path, columns: object) -> Iterator[pq.ParquetWriter]:
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with (
             os.fdopen(file, "wb") as out,
-            pq.ParquetWriter(out, columns, compression="zstd") as writer,
+            pq.ParquetWriter(out, columns) as writer,
         ):
             yield writer
         temporary.replace(path)

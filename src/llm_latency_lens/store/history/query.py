@@ -40,6 +40,7 @@ class History:
     """The tables of an index, open for questions."""
 
     def __init__(self, index: Index) -> None:
+        self.rows = index.rows
         try:
             self._connection = _opened(index)
         except duckdb.Error as error:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -119,19 +120,30 @@ class Rows:
     """Takes the records of one run and gives them back as tables, a part at a time."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        started = when(context.started_at_unix_ns)
+        self._config = context.config
+        self._started = when(context.started_at_unix_ns)
         self._of_run = {
             "run_id": context.id,
             "scenario": text(context.name),
             "source": text((context.source or {}).get("tool")) or OWN,
         }
-        self._started = started
         self._regions: dict[str | None, str | None] = {}
+        self._clear()
+
+    def _clear(self) -> None:
         self._requests: list[dict[str, Any]] = []
-        self._tokens: list[pa.Table] = []
-        self.waiting = 0
+        self._told: list[int] = []
+        """Of the requests since the last time, the places of those with tokens."""
+        self._sizes: list[int] = []
+        self._starts: list[int] = []
+        self._at_ns = array("q")
+        self._chars = array("q")
+        self._kinds: list[str] = []
+
+    @property
+    def waiting(self) -> int:
         """Rows of both tables that were not taken yet."""
+        return len(self._requests) + len(self._kinds)
 
     def add(self, record: Record) -> None:
         """Take one record."""
@@ -146,42 +158,50 @@ class Rows:
             **{name: _known(read(record)) for name, read in FIGURES.items()},
             **_gaps(record),
         }
+        events, start_ns = record.events, record.start_ns
+        if len(events) and start_ns is not None and not events.partial:
+            self._told.append(len(self._requests))
+            self._sizes.append(len(events))
+            self._starts.append(start_ns)
+            self._at_ns += events.at_ns
+            self._chars += events.chars
+            self._kinds += events.kind
         self._requests.append(row)
-        self._add_tokens(record, row)
-        self.waiting += 1 + len(record.events)
 
     def take(self) -> tuple[pa.Table, pa.Table]:
         """What was added since the last time: requests, and tokens."""
         requests = pa.Table.from_pylist(self._requests, schema=REQUESTS)
-        tokens = pa.concat_tables(self._tokens) if self._tokens else TOKENS.empty_table()
-        self._requests, self._tokens, self.waiting = [], [], 0
-        return requests, tokens.unify_dictionaries()
+        tokens = self._tokens(requests)
+        self._clear()
+        return requests, tokens
 
     def _region(self, arm: str | None) -> str | None:
         if arm not in self._regions:
-            self._regions[arm] = text(of_arm(self._context.config, arm).get("region"))
+            self._regions[arm] = text(of_arm(self._config, arm).get("region"))
         return self._regions[arm]
 
-    def _add_tokens(self, record: Record, row: Mapping[str, Any]) -> None:
-        events, start_ns = record.events, record.start_ns
-        n = len(events)
-        if not n or start_ns is None or events.partial:
-            return
-        at_ns = np.frombuffer(events.at_ns, np.int64)
-        gaps = np.full(n, np.nan)
+    def _tokens(self, requests: pa.Table) -> pa.Table:
+        sizes = np.array(self._sizes, np.int64)
+        begins = np.cumsum(sizes) - sizes
+        at_ns = np.frombuffer(self._at_ns, np.int64)
+        gaps = np.full(len(at_ns), np.nan)
         gaps[1:] = np.diff(at_ns) / 1e6
+        gaps[begins] = np.nan
         own = {
-            "event": pa.array(np.arange(n, dtype=np.int32)),
-            "kind": pa.array([str(kind) for kind in events.kind]).dictionary_encode(),
-            "chars": pa.array(np.frombuffer(events.chars, np.int64).astype(np.int32)),
-            "at_ms": pa.array((at_ns - start_ns) / 1e6),
-            "gap_ms": pa.array(gaps, from_pandas=True),
+            "event": np.arange(len(at_ns)) - np.repeat(begins, sizes),
+            "kind": self._kinds,
+            "chars": np.frombuffer(self._chars, np.int64),
+            "at_ms": (at_ns - np.repeat(np.array(self._starts, np.int64), sizes)) / 1e6,
+            "gap_ms": gaps,
         }
+        places = pa.array(np.repeat(np.array(self._told, np.int64), sizes))
         columns = [
-            own[field.name] if field.name in own else _repeated(row[field.name], n, field.type)
+            pa.array(own[field.name], from_pandas=True).cast(field.type)
+            if field.name in own
+            else requests[field.name].combine_chunks().take(places)
             for field in TOKENS
         ]
-        self._tokens.append(pa.Table.from_arrays(columns, schema=TOKENS))
+        return pa.Table.from_arrays(columns, schema=TOKENS)
 
 
 def dollars(amount: Decimal | None) -> Decimal | None:
@@ -201,13 +221,6 @@ def runs_table(rows: list[RunRow]) -> pa.Table:
 def _plain(moment: datetime | None) -> datetime | None:
     """Without its zone, which is UTC everywhere here."""
     return moment.replace(tzinfo=None) if moment else None
-
-
-def _repeated(value: Any, n: int, kind: pa.DataType) -> pa.Array:
-    if not pa.types.is_dictionary(kind):
-        return pa.array([value], kind).take(pa.array(np.zeros(n, np.int32)))
-    index = pa.array(np.zeros(n, np.int32), mask=np.full(n, value is None))
-    return pa.DictionaryArray.from_arrays(index, pa.array([value or ""]))
 
 
 def _known(value: float) -> float | None:
