@@ -94,10 +94,10 @@ def test_one_run_has_every_picture_and_every_table():
     found = drawn(portrait(records))
     titles = re.findall(r"<h3>(.*?)</h3>", found.source)
     assert titles == [
-        "Time to first token, cumulative",
-        "Time to first token, histogram",
-        "Gaps between tokens, cumulative",
-        "Gaps between tokens, histogram",
+        "Time to first token (TTFT), cumulative",
+        "Time to first token (TTFT), histogram",
+        "Gaps between tokens (ITL), cumulative",
+        "Gaps between tokens (ITL), histogram",
         "Time to first token over the run",
         "Gaps by their place in the answer",
         "A typical request",
@@ -141,7 +141,7 @@ def test_answers_in_one_piece_are_shown_as_a_whole():
         record.events = type(record.events)()
         record.end_ns = (record.start_ns or 0) + (300 + record.index) * MS
     found = drawn(portrait(records))
-    assert "Whole answers, cumulative" in found.text
+    assert "Whole answers (E2E), cumulative" in found.text
     assert "Whole answers over the run" in found.text
     assert "Gaps" not in found.text
     assert "The whole answer came within" in found.text

@@ -76,13 +76,13 @@ def distributions(sittings: Sequence[Sitting]) -> Iterator[Chart]:
     keys = legend(names) if many else []
     if any(len(one.ttft_ms) for one in sittings):
         found = [_metric(one.portrait.result, "ttft_ms") for one in sittings]
-        yield from _pair("Time to first token", names, [s.ttft_ms for s in sittings], found, keys)
+        yield from _pair("Time to first token (TTFT)", names, [s.ttft_ms for s in sittings], found, keys)
     if any(len(one.itl_ms) for one in sittings):
         found = [_metric(one.portrait.result, "itl_ms") for one in sittings]
-        yield from _pair("Gaps between tokens", names, [s.itl_ms for s in sittings], found, keys)
+        yield from _pair("Gaps between tokens (ITL)", names, [s.itl_ms for s in sittings], found, keys)
     if not any(len(one.ttft_ms) for one in sittings) and any(len(one.e2e_ms) for one in sittings):
         found = [_metric(one.portrait.result, "e2e_ms") for one in sittings]
-        yield from _pair("Whole answers", names, [s.e2e_ms for s in sittings], found, keys)
+        yield from _pair("Whole answers (E2E)", names, [s.e2e_ms for s in sittings], found, keys)
 
 
 def _pair(

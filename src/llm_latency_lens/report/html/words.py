@@ -57,10 +57,10 @@ def figures(result: Result) -> Iterator[Figure]:
         yield _timed("TTFT p50", metrics.ttft_ms, "p50")
         yield _timed("TTFT p95", metrics.ttft_ms, "p95")
     if metrics.itl_ms is not UNSET:
-        yield _timed("gap p50", metrics.itl_ms, "p50")
-        yield _timed("gap p99", metrics.itl_ms, "p99")
+        yield _timed("ITL p50", metrics.itl_ms, "p50")
+        yield _timed("ITL p99", metrics.itl_ms, "p99")
     if metrics.e2e_ms is not UNSET:
-        yield _timed("whole answer p50", metrics.e2e_ms, "p50")
+        yield _timed("E2E p50", metrics.e2e_ms, "p50")
     speed = metrics.output_tokens_per_second
     if speed is not UNSET:
         bounds = speed.ci95.p50
