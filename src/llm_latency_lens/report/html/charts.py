@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import UNSET, UnsetType
@@ -69,20 +69,29 @@ class Sitting:
         return self.ttft_ms if len(self.ttft_ms) else self.e2e_ms
 
 
+_SAMPLES: Mapping[str, Callable[[Sitting], Floats]] = {
+    "ttft_ms": lambda one: one.ttft_ms,
+    "itl_ms": lambda one: one.itl_ms,
+    "e2e_ms": lambda one: one.e2e_ms,
+}
+_TITLES = {
+    "ttft_ms": "Time to first token (TTFT)",
+    "itl_ms": "Gaps between tokens (ITL)",
+    "e2e_ms": "Whole answers (E2E)",
+}
+
+
 def distributions(sittings: Sequence[Sitting]) -> Iterator[Chart]:
     """Of each kind of latency: how much of it is how long."""
     names = [one.portrait.name for one in sittings]
-    many = len(names) > 1
-    keys = legend(names) if many else []
-    if any(len(one.ttft_ms) for one in sittings):
-        found = [_metric(one.portrait.result, "ttft_ms") for one in sittings]
-        yield from _pair("Time to first token (TTFT)", names, [s.ttft_ms for s in sittings], found, keys)
-    if any(len(one.itl_ms) for one in sittings):
-        found = [_metric(one.portrait.result, "itl_ms") for one in sittings]
-        yield from _pair("Gaps between tokens (ITL)", names, [s.itl_ms for s in sittings], found, keys)
-    if not any(len(one.ttft_ms) for one in sittings) and any(len(one.e2e_ms) for one in sittings):
-        found = [_metric(one.portrait.result, "e2e_ms") for one in sittings]
-        yield from _pair("Whole answers (E2E)", names, [s.e2e_ms for s in sittings], found, keys)
+    keys = legend(names) if len(names) > 1 else []
+    samples = {name: [read(one) for one in sittings] for name, read in _SAMPLES.items()}
+    known = [name for name, found in samples.items() if any(map(len, found))]
+    if "ttft_ms" in known:
+        known.remove("e2e_ms")
+    for name in known:
+        summaries = [_metric(one.portrait.result, name) for one in sittings]
+        yield from _pair(_TITLES[name], names, samples[name], summaries, keys)
 
 
 def _pair(
