@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pytest
-from sink_runs import MS, SECOND, answered, later, mixed, refused, run_of, unreachable, written
+from sink_runs import (
+    MS,
+    SECOND,
+    STARTED,
+    answered,
+    later,
+    mixed,
+    refused,
+    run_of,
+    unreachable,
+    written,
+)
 
 from llm_latency_lens.record import Usage
 from llm_latency_lens.sinks.vllm_peaks import peaks_of
@@ -148,7 +160,14 @@ def test_the_load_is_told_in_vllms_words():
     assert (found["request_rate"], found["burstiness"]) == (20.0, 1.0)
     assert found["backend"] == "ollama"
     assert saved()["burstiness"] == "inf"
-    assert (saved()["backend"], saved()["date"]) == ("openai-chat", "20231114-221324")
+    assert saved()["backend"] == "openai-chat"
+
+
+def test_the_date_is_that_of_the_end_in_local_time():
+    ended = datetime.strptime(saved()["date"], "%Y%m%d-%H%M%S").astimezone()
+    assert ended.timestamp() == (STARTED + 4 * SECOND) // SECOND + 2
+    killed = datetime.strptime(saved(health=None)["date"], "%Y%m%d-%H%M%S").astimezone()
+    assert killed.timestamp() == (STARTED + 4 * SECOND) // SECOND + 10
 
 
 def test_the_peaks_are_those_of_the_busiest_moment():

@@ -90,11 +90,10 @@ def _error(record: Record, *, keep_text: bool) -> str:
 def _head(exported: Exported) -> Iterator[tuple[str, Any]]:
     context = exported.context
     config = context.config
-    started = datetime.fromtimestamp(context.started_at_unix_ns // SECOND_NS, UTC)
     backend = _BACKENDS[str(config.get("operation", "chat"))]
     if config.get("provider") != "openai":
         backend = str(config.get("provider"))
-    yield "date", f"{started:%Y%m%d-%H%M%S}"
+    yield "date", _ended(context, exported.result)
     yield "endpoint_type", backend
     yield "backend", backend
     yield "label", context.name or None
@@ -104,6 +103,13 @@ def _head(exported: Exported) -> Iterator[tuple[str, Any]]:
     yield "request_rate", "inf" if context.offered_rate is None else context.offered_rate
     yield "burstiness", _burstiness(context)
     yield "max_concurrency", context.concurrency
+
+
+def _ended(context: Context, result: Result) -> str:
+    """When the run ended, in this machine's time, as vLLM has it."""
+    took_s = result.run.duration_s if context.health is None else context.health.capture_s
+    ended = datetime.fromtimestamp(context.started_at_unix_ns / SECOND_NS + took_s, UTC)
+    return f"{ended.astimezone():%Y%m%d-%H%M%S}"
 
 
 def _burstiness(context: Context) -> float | str:
