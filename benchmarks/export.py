@@ -31,12 +31,15 @@ def run() -> list[dict[str, Any]]:
         kept = Path(folder, "run")
         keep_run(kept, REQUESTS, TOKENS)
         decode = _measured(folder, ["-c", _DECODE.format(str(kept))])
-        return [_row(folder, kept, to, decode["cpu_s"]) for to in FORMATS]
+        return [
+            _row(folder, kept, to, ending, decode["cpu_s"])
+            for to, form in FORMATS.items()
+            for ending in (form.ending, *form.variants)
+        ]
 
 
-def _row(folder: str, kept: Path, to: str, decode_s: float) -> dict[str, Any]:
-    form = FORMATS[to]
-    written = Path(folder, f"{to}{form.ending}")
+def _row(folder: str, kept: Path, to: str, ending: str, decode_s: float) -> dict[str, Any]:
+    written = Path(folder, f"{to}{ending}")
     command = ["-m", "llm_latency_lens", "export", str(kept), "--to", to, "--output", str(written)]
     figures = _measured(folder, command)
     files = [*Path(folder).glob(f"{to}.*")]
@@ -44,7 +47,7 @@ def _row(folder: str, kept: Path, to: str, decode_s: float) -> dict[str, Any]:
     for file in files:
         file.unlink()
     return {
-        "format": to,
+        "format": f"{to} ({ending})",
         "wall s": (figures["ended_ns"] - figures["begun_ns"]) / 1e9,
         "limit s": LIMIT_S,
         "cpu s": figures["cpu_s"],
