@@ -131,12 +131,12 @@ async def capture(
     if streaming and streaming.urls:  # it has started before the first request is sent
         follower = await asyncio.to_thread(Follower, streaming, path, os.environ)
     keep = _in_memory if setup.raw == "off" else _spooled
+    requests = None
     try:
         unsaved, requests = await keep(_Job(plan, context, setup, ways, path, clock, on_beat))
-    except BaseException:
-        if follower:
+    finally:
+        if follower and requests is None:
             await asyncio.to_thread(follower.abandon)
-        raise
     if follower:
         context.sinks = await asyncio.to_thread(follower.finish, requests)
     run = Run(path, file)
