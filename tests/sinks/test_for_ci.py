@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from markdown_it import MarkdownIt
 from sink_runs import answered, mixed, refused, run_of, saved, written
 
 from llm_latency_lens.record import RequestError
@@ -138,6 +139,30 @@ def test_markdown_has_the_figures():
     assert found["cost"] == [f"${run_of().result.cost.total:f}"]
     assert found["goodput"][0].startswith("20.00 % of the requests kept `ttft_ms<204` and")
     assert "first answer" in found
+
+
+def test_markdown_is_read_as_tables_and_a_list():
+    tokens = (
+        MarkdownIt("commonmark")
+        .enable("table")
+        .parse(written("markdown", run_of(objectives=LIMITS)).decode())
+    )
+    kinds = [token.type for token in tokens]
+    assert kinds.count("table_open") == 3
+    assert kinds.count("heading_open") == kinds.count("bullet_list_open") == 1
+    heads = [tokens[place + 1].content for place, kind in enumerate(kinds) if kind == "th_open"]
+    assert heads == [
+        *("ms (95 % interval)", "mean", "p50", "p95", "p99", "max", "", ""),
+        *("errors", "kind", "stage", "message"),
+    ]
+    spoken = [
+        child.content
+        for token in tokens
+        for child in token.children or ()
+        if child.type == "code_inline"
+    ]
+    assert 'say "please", not now | <later> [0m & 100 %' in spoken
+    assert not [token for token in tokens if token.type.startswith("html")]
 
 
 def test_markdown_lets_nothing_of_a_server_be_markup():
