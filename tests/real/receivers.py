@@ -121,9 +121,9 @@ def influxdb(folder: Path, database: str) -> Iterator[Receiver]:
 
 
 @contextmanager
-def victoria_metrics(folder: Path) -> Iterator[Receiver]:
+def victoria_metrics(folder: Path, port: int | None = None) -> Iterator[Receiver]:
     """VictoriaMetrics, which speaks InfluxDB 2's write endpoint."""
-    port = free_port()
+    port = port or free_port()
     command = [
         *(found("victoria-metrics"), f"-storageDataPath={folder}/data"),
         *(f"-httpListenAddr=127.0.0.1:{port}", "-search.latencyOffset=0s"),

@@ -4,6 +4,7 @@ they then hold is what the JSON says.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -22,6 +23,7 @@ import pytest
 import receivers
 from prometheus_client.parser import text_string_to_metric_families
 from real_command import COMMAND, Command, Ran
+from real_servers import free_port
 from receivers import Receiver, until
 
 from llm_latency_lens.sinks import influx
@@ -319,17 +321,38 @@ def test_influxdb_reads_odd_texts_as_they_were(streamed: Streamed):
 def test_victoria_metrics_took_the_second_write_endpoint(streamed: Streamed):
     times = (line["ttft_ms"] for line in streamed.ran.records)
     wanted = [ttft_ms for ttft_ms in times if ttft_ms is not None]
+    assert Counter(_points_in(streamed.victoria, len(wanted))) == Counter(wanted)
+
+
+def test_a_receiver_that_comes_late_has_everything(tmp_path: Path):
+    port, lens, live = free_port(), Command(tmp_path), tmp_path / "live.jsonl"
+    url = f"influx2+http://127.0.0.1:{port}?org=o&bucket=b"
+    with start_simulator(SimConfig.from_options(ttft="5ms", gap="1ms", tokens="2")) as simulator:
+        command = [
+            *(COMMAND, "benchmark", "openai/sim", "Hi", "--base-url", simulator.base_url),
+            *("--rate", "20", "--duration", "4s", "--quiet", "--output", tmp_path / "result.json"),
+            *("--stream-to", url, "--stream-to", live),
+        ]
+        with subprocess.Popen(command, env=lens.environment, stdout=subprocess.DEVNULL) as process:
+            until(lambda: live.exists() and live.stat().st_size, "the first request")
+            with receivers.victoria_metrics(tmp_path, port) as victoria:
+                assert process.wait(60) == 0
+                assert len(_points_in(victoria, 80)) == 80
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["run"]["sinks"][0] == {"url": url, "sent": 80, "lost": 0, "error": None}
+
+
+def _points_in(victoria: Receiver, count: int) -> list[float]:
+    """Every TTFT that came there, when there are so many."""
 
     def look() -> list[float] | None:
-        streamed.victoria.text("/internal/force_flush")
-        answer = streamed.victoria.text(
-            "/api/v1/export", **{"match[]": "latency_lens_request_ttft_ms"}
-        )
+        victoria.text("/internal/force_flush")
+        answer = victoria.text("/api/v1/export", **{"match[]": "latency_lens_request_ttft_ms"})
         parts = re.findall(r'"values":\[([^\]]*)\]', answer)
         values = [float(text) for part in parts for text in part.split(",")]
-        return values if len(values) == len(wanted) else None
+        return values if len(values) == count else None
 
-    assert Counter(until(look, "every point")) == Counter(wanted)
+    return until(look, "every point")
 
 
 def test_an_otlp_receiver_has_a_span_for_each_request(streamed: Streamed):
