@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .decide.decision import Decision
     from .engine.load import Load
     from .engine.plan import Progress
     from .errors import ConfigError, LensError, RunError, StoreError, UsageError
     from .experiments.coldstart import Cooling
     from .experiments.compare import Contest, acompare, compare
+    from .experiments.optimize import Choice, aoptimize, optimize
     from .experiments.party import Trial
     from .lens import Lens, export, load, send
     from .measured import Benchmark, Profile
@@ -35,11 +37,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Benchmark": "measured",
+    "Choice": "experiments.optimize",
     "Coldstart": "metrics.coldstart",
     "Comparison": "metrics.comparison",
     "ConfigError": "errors",
     "Contest": "experiments.compare",
     "Cooling": "experiments.coldstart",
+    "Decision": "decide.decision",
     "ErrorKind": "timeline",
     "Estimate": "pricing.estimate",
     "EventKind": "record",
@@ -62,19 +66,23 @@ _HOMES = {
     "Usage": "record",
     "UsageError": "errors",
     "acompare": "experiments.compare",
+    "aoptimize": "experiments.optimize",
     "compare": "experiments.compare",
     "export": "lens",
     "load": "lens",
+    "optimize": "experiments.optimize",
     "send": "lens",
 }
 
 __all__ = [
     "Benchmark",
+    "Choice",
     "Coldstart",
     "Comparison",
     "ConfigError",
     "Contest",
     "Cooling",
+    "Decision",
     "ErrorKind",
     "Estimate",
     "EventKind",
@@ -98,9 +106,11 @@ __all__ = [
     "UsageError",
     "__version__",
     "acompare",
+    "aoptimize",
     "compare",
     "export",
     "load",
+    "optimize",
     "send",
 ]
 

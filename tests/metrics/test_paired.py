@@ -192,7 +192,7 @@ def test_a_drawing_of_requests_has_the_quantile_that_numpy_finds(data: st.DataOb
     times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=7)
     owners = np.repeat(np.arange(len(sizes)), sizes)
     expected = [np.quantile(np.repeat(pool.gaps, row[owners]), level) for row in times]
-    assert paired._Tail(pool, level).quantiles(times) == pytest.approx(expected)
+    assert paired.Tail(pool, level).quantiles(times) == pytest.approx(expected)
 
 
 def test_a_drawing_whose_tail_lies_deep_is_found_too() -> None:
@@ -200,5 +200,5 @@ def test_a_drawing_whose_tail_lies_deep_is_found_too() -> None:
     sizes = np.array([5000, 10, 10])
     gaps = np.concatenate([np.linspace(100, 200, 5000), np.ones(20)])
     times = np.array([[0, 2, 1], [3, 0, 0]])
-    found = paired._Tail(Pooled(gaps, sizes), 0.99).quantiles(times)
+    found = paired.Tail(Pooled(gaps, sizes), 0.99).quantiles(times)
     assert found == pytest.approx([1.0, np.quantile(gaps[:5000].repeat(3), 0.99)])

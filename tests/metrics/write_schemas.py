@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llm_latency_lens.decide import budgets, gate, sla
+from llm_latency_lens.decide import budgets, decision, gate, sla
 from llm_latency_lens.metrics import analysis, coldstart, comparison, lines, result
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
@@ -14,6 +14,7 @@ WRITTEN = {
     "analysis": analysis.json_schema(),
     "coldstart": coldstart.json_schema(),
     "comparison": comparison.json_schema(),
+    "decision": decision.json_schema(),
     "gate": gate.json_schema(),
     "held": budgets.json_schema(),
     "sla": sla.SCHEMA,

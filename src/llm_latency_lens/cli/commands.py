@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import make_dataclass
 from functools import lru_cache
 
-from . import past, trials
+from . import optimizing, past, trials
 from .exporting import Exporting, Logging
 from .gating import Gating, Kept, Runs, Shown, Verdicts
 from .kinds import parsed
@@ -56,6 +56,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "profile": (Target, Watching, Way, Paying, Keeping, Outputs, Screen),
     "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Following, Screen),
     **trials.GROUPS,
+    **optimizing.GROUPS,
     "report": (Several, Picture, Repaying, Outputs, Screen),
     "gate": (Runs, Gating, Repaying, Verdicts, Shown),
     "baseline": (Which, Kept, Repaying, Logging),

@@ -15,6 +15,7 @@ from .settings import Choice
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from ..decide.decision import Decision
     from ..experiments.certificate import Certificate
     from ..experiments.party import Trial
     from ..lens import Lens
@@ -61,10 +62,17 @@ def _compare(*args: Any, **settings: Any) -> Trial[Comparison]:
     return compare(*args, **settings)
 
 
+def _optimize(*args: Any, **settings: Any) -> Decision:
+    from ..experiments.optimize import optimize
+
+    return optimize(*args, **settings)
+
+
 @dataclass(slots=True)
 class World:
-    """The outside of a command. The last six are the library's own: `Lens`, `load` and `exported`
-    of `lens`, `start_simulator` with the simulator's options as texts, `calibrate`, `compare`."""
+    """The outside of a command. The last seven are the library's own: `Lens`, `load` and `exported`
+    of `lens`, `start_simulator` with the simulator's options as texts, `calibrate`, `compare`,
+    `optimize`."""
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
@@ -76,6 +84,7 @@ class World:
     simulator: Callable[..., AbstractContextManager[RunningSimulator]] = _simulator
     calibrate: Callable[..., Certificate] = _calibrate
     compare: Callable[..., Trial[Comparison]] = _compare
+    optimize: Callable[..., Decision] = _optimize
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ request carries its candidate's name (`arm`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -98,13 +98,16 @@ def summed_up(records: Iterator[Record], context: Context) -> Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class Field:
     """Who is asked what."""
 
     parties: Mapping[str, Party]
     prompts: Sequence[Prompt]
     load: Load
     """Of all candidates together."""
+    turns: Iterable[tuple[int, str]]
+    """Whom to ask, in this order, and with which prompt: its number, from the first again after
+    the last."""
 
     @property
     def first(self) -> Party:
@@ -122,22 +125,16 @@ async def _compare(
 ) -> Trial[Comparison]:
     field = _field(candidates, several(prompts), contest)
     context = new_context(name, _config(field, contest))
-    captured = await _capture(field, context, on_progress, handle_signals=handle_signals)
+    captured = await capture_turns(field, context, on_progress, handle_signals=handle_signals)
     return read(captured, field.first.book, summed_up)
 
 
 def _field(
     candidates: Mapping[str, Partaker], prompts: Sequence[Prompt], contest: Contest
-) -> _Field:
+) -> Field:
     if len(candidates) < 2:
         raise UsageError("a comparison needs two candidates or more")
-    if not prompts:
-        raise UsageError("there is no prompt to send")
-    parties = {name: candidate.party() for name, candidate in candidates.items()}
-    limits = {party.network.timeouts.first_token_s for party in parties.values()}
-    operations = {party.config["operation"] for party in parties.values()}
-    if len(limits) > 1 or len(operations) > 1:
-        raise UsageError("candidates must share the operation and the limit on the first token")
+    parties = parties_of(candidates, prompts)
     requests, warmup = contest.get("requests", REQUESTS), contest.get("warmup", 0)
     load: Load = {
         "requests": requests * len(parties),
@@ -146,25 +143,31 @@ def _field(
         "seed": contest.get("seed", 0),
         "max_cost": contest.get("max_cost"),
     }
+    blocks = requests + warmup
+    turns = shuffled_blocks(list(parties), blocks, load["seed"])
     # More prompts than blocks are never sent, and need not be encoded.
-    return _Field(parties, prompts[: max(1, requests + warmup)], load)
+    return Field(parties, prompts[: max(1, blocks)], load, turns)
 
 
-def _config(field: _Field, contest: Contest) -> dict[str, Any]:
-    """What all candidates have in common, and under `arms` what each has of its own."""
-    configs = {name: dict(party.config) for name, party in field.parties.items()}
-    first = next(iter(configs.values()))
-    shared = [key for key in first if all(own.get(key) == first[key] for own in configs.values())]
-    own = {
-        name: {key: value for key, value in config.items() if key not in shared}
-        for name, config in configs.items()
-    }
+def parties_of(
+    candidates: Mapping[str, Partaker], prompts: Sequence[Prompt]
+) -> Mapping[str, Party]:
+    """Whom to ask. Raises UsageError where they cannot be asked the same in one run."""
+    if not prompts:
+        raise UsageError("there is no prompt to send")
+    parties = {name: candidate.party() for name, candidate in candidates.items()}
+    limits = {party.network.timeouts.first_token_s for party in parties.values()}
+    operations = {party.config["operation"] for party in parties.values()}
+    if len(limits) > 1 or len(operations) > 1:
+        raise UsageError("candidates must share the operation and the limit on the first token")
+    return parties
+
+
+def _config(field: Field, contest: Contest) -> dict[str, Any]:
     cost = contest.get("max_cost")
     return {
-        **{key: first[key] for key in shared},
-        **described(field.prompts, field.first.keeping.keep_text),
+        **shared_config(field),
         "experiment": EXPERIMENT,
-        "arms": own,
         "requests": contest.get("requests", REQUESTS),
         "warmup": contest.get("warmup", 0),
         "concurrency": contest.get("concurrency", 1),
@@ -173,9 +176,26 @@ def _config(field: _Field, contest: Contest) -> dict[str, Any]:
     }
 
 
-async def _capture(
-    field: _Field, context: Context, on_progress: OnProgress | None, *, handle_signals: bool
+def shared_config(field: Field) -> dict[str, Any]:
+    """What all candidates have in common, and under `arms` what each has of its own."""
+    configs = {name: dict(party.config) for name, party in field.parties.items()}
+    first = next(iter(configs.values()))
+    shared = [key for key in first if all(own.get(key) == first[key] for own in configs.values())]
+    own = {
+        name: {key: value for key, value in config.items() if key not in shared}
+        for name, config in configs.items()
+    }
+    return {
+        **{key: first[key] for key in shared},
+        **described(field.prompts, field.first.keeping.keep_text),
+        "arms": own,
+    }
+
+
+async def capture_turns(
+    field: Field, context: Context, on_progress: OnProgress | None, *, handle_signals: bool
 ) -> Captured:
+    """Ask the field; `context.config` is what is kept of its settings."""
     keeping, network = field.first.keeping, field.first.network
     pricer = pricer_of(context, field.first.book)
     with ExitStack() as stack:
@@ -210,21 +230,22 @@ async def _capture(
         return await capture(plan, context, setup, ways=Ways(ways, SystemClock()), on_beat=beat)
 
 
-def _requests(aims: Mapping[str, Aim], field: _Field) -> Iterator[Request]:
+def _requests(aims: Mapping[str, Aim], field: Field) -> Iterator[Request]:
     """In the order in which they are sent; each is built once, before the first is."""
     built = {
         name: [replace(aim.build(prompt), arm=name) for prompt in field.prompts]
         for name, aim in aims.items()
     }
-    blocks = ((field.load["requests"] or 0) + field.load["warmup"]) // len(aims)
-    return _in_order(built, aims, blocks, field.load["seed"])
+    return _in_order(built, aims, field.turns)
 
 
 def _in_order(
-    built: Mapping[str, Sequence[Request]], aims: Mapping[str, Aim], blocks: int, seed: int
+    built: Mapping[str, Sequence[Request]],
+    aims: Mapping[str, Aim],
+    turns: Iterable[tuple[int, str]],
 ) -> Iterator[Request]:
-    for block, name in shuffled_blocks(list(built), blocks, seed):
-        request = built[name][block % len(built[name])]
+    for number, name in turns:
+        request = built[name][number % len(built[name])]
         authorize = aims[name].authorize
         yield authorize(request) if authorize else request
 

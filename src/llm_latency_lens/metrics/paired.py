@@ -92,7 +92,7 @@ def compare_pooled(a: Pooled, b: Pooled, level: float, alpha: float, seed: Seed)
     Requests are drawn, never gaps, and there must be as many of them as a quantile of requests
     would need.
     """
-    tails = _Tail(a, level), _Tail(b, level)
+    tails = Tail(a, level), Tail(b, level)
     value_a, value_b = (quantile(np.sort(one.gaps), level) for one in (a, b))
     pairs = len(a.sizes)
     found = _gap(pairs, value_a, value_b)
@@ -179,7 +179,7 @@ def _limits(values: Floats, alpha: float) -> Interval:
     return quantile(ordered, alpha / 2), quantile(ordered, 1.0 - alpha / 2)
 
 
-class _Tail:
+class Tail:
     """The long gaps of a pool, ready for the quantile of any drawing of its requests."""
 
     def __init__(self, pooled: Pooled, level: float) -> None:
@@ -194,10 +194,11 @@ class _Tail:
         """How many gaps, the longest first, nearly every drawing decides among."""
 
     def quantiles(self, times: Ints) -> Floats:
-        """For each row, which says how often each request was drawn."""
+        """For each row, which says how often each request was drawn; NaN where no gap is left."""
         rank: Floats = (times @ self._sizes - 1).astype(np.float64) * (1.0 - self._level)
         found = self._at(times, rank, self.reach)
-        return found if found is not None else self._all(times, rank)
+        found = found if found is not None else self._all(times, rank)
+        return np.where(rank >= 0.0, found, np.nan)
 
     def _all(self, times: Ints, rank: Floats) -> Floats:
         found = self._at(times, rank, len(self._gaps))
