@@ -12,6 +12,7 @@ from ..errors import LensError
 from . import (
     analyze,
     baseline,
+    bench,
     benchmark,
     calibrate,
     coldstart,
@@ -39,6 +40,7 @@ _Usage: type[Exception] = typer.BadParameter.__bases__[0]
 VERBS = (
     profile,
     benchmark,
+    bench,
     compare,
     coldstart,
     optimize,

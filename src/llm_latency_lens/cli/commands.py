@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import make_dataclass
 from functools import lru_cache
 
-from . import optimizing, past, trials
+from . import benching, optimizing, past, trials
 from .exporting import Exporting, Logging
 from .gating import Gating, Kept, Runs, Shown, Verdicts
 from .kinds import parsed
@@ -55,6 +55,7 @@ def simulated() -> type:
 _GROUPS: dict[str, tuple[type, ...]] = {
     "profile": (Target, Watching, Way, Paying, Keeping, Outputs, Screen),
     "benchmark": (Target, Load, Way, Paying, Keeping, Outputs, Following, Screen),
+    "bench": (benching.Benched, benching.Kept, benching.Results, Screen),
     **trials.GROUPS,
     **optimizing.GROUPS,
     "report": (Several, Picture, Repaying, Outputs, Screen),

@@ -8,16 +8,14 @@ that command and comes before them. `${NAME}` in a value is the environment vari
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
 from typing import Any
 
-from ..errors import ConfigError, UsageError
+from ..errors import ConfigError
+from .lined import Pair, read_node
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{([^}]*)\}?")
-_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +38,21 @@ def read_entries(path: str, sections: Iterable[str]) -> list[Entry]:
     Raises `UsageError` when the file cannot be read, and `ConfigError` with the line when it is
     not what its name says.
     """
-    suffix = PurePath(path).suffix.lower()
-    if suffix not in (".toml", ".yaml", ".yml"):
-        raise UsageError(f"configuration file {path}: the name must end in .toml, .yaml or .yml")
-    try:
-        source = Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(f"configuration file {path}: {reason[:1].lower()}{reason[1:]}") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError("not UTF-8", path=path, line=line) from None
-    read = _toml_entries if suffix == ".toml" else _yaml_entries
-    return list(read(source, path, frozenset(sections)))
+    root = read_node(path, "configuration file")
+    if root is None:
+        return []
+    if root.pairs is None:
+        raise ConfigError("the file must hold names and values", path=path, line=1)
+    return list(_entries(root.pairs, frozenset(sections)))
+
+
+def _entries(pairs: Iterable[Pair], sections: frozenset[str]) -> Iterator[Entry]:
+    for pair in pairs:
+        if pair.key in sections and pair.node.pairs is not None:
+            for inner in pair.node.pairs:
+                yield Entry(pair.key, inner.key, inner.node.value, inner.line)
+        else:
+            yield Entry(None, pair.key, pair.node.value, pair.line)
 
 
 def applying(entries: Iterable[Entry], section: str) -> list[Entry]:
@@ -93,70 +93,3 @@ def expand(entry: Entry, environ: Mapping[str, str], path: str) -> Entry:
         return value
 
     return replace(entry, value=inside(entry.value))
-
-
-def _toml_entries(source: str, path: str, sections: frozenset[str]) -> Iterator[Entry]:
-    try:
-        tree = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        place = _TOML_PLACE.search(str(error))
-        line = int(place.group(1)) if place and place.group(1) else source.count("\n") + 1
-        message = _TOML_PLACE.sub("", str(error))
-        raise ConfigError(f"not TOML: {message}", path=path, line=line) from None
-    lines = _toml_lines(source)
-    for key, value in tree.items():
-        if key in sections and isinstance(value, dict):
-            for name, inner in value.items():
-                yield Entry(key, name, inner, lines[key, name])
-        else:
-            yield Entry(None, key, value, lines[key,])
-
-
-def _toml_lines(source: str) -> dict[tuple[str, ...], int]:
-    """The line on which each key of the first two levels appears.
-
-    tomllib does not tell; but a TOML file cut after a whole statement is a TOML file, so the line
-    of a key is where the first cut that holds it begins.
-    """
-    found: dict[tuple[str, ...], int] = {}
-    lines = source.split("\n")
-    begin = 1
-    for end in range(1, len(lines) + 1):
-        try:
-            tree = tomllib.loads("\n".join(lines[:end]))
-        except tomllib.TOMLDecodeError:
-            continue
-        for key, value in tree.items():
-            found.setdefault((key,), begin)
-            for name in value if isinstance(value, dict) else ():
-                found.setdefault((key, name), begin)
-        begin = end + 1
-    return found
-
-
-def _yaml_entries(source: str, path: str, sections: frozenset[str]) -> Iterator[Entry]:
-    import yaml
-
-    try:
-        loader = yaml.SafeLoader(source)
-        root = loader.get_single_node()
-        if root is None:
-            return
-        if not isinstance(root, yaml.MappingNode):
-            raise ConfigError("the file must hold names and values", path=path, line=1)
-        for key_node, value_node in root.value:
-            key = str(loader.construct_object(key_node, deep=True))
-            if key in sections and isinstance(value_node, yaml.MappingNode):
-                for name_node, inner in value_node.value:
-                    name = str(loader.construct_object(name_node, deep=True))
-                    value = loader.construct_object(inner, deep=True)
-                    yield Entry(key, name, value, name_node.start_mark.line + 1)
-            else:
-                value = loader.construct_object(value_node, deep=True)
-                yield Entry(None, key, value, key_node.start_mark.line + 1)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise ConfigError(f"not YAML: {error.problem}", path=path, line=line) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"not YAML: {str(error).splitlines()[0]}", path=path) from None

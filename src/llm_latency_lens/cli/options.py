@@ -479,5 +479,8 @@ class Checked:
     """What to check."""
 
     file: str | None = setting(
-        text("FILE"), None, "A configuration file, or service levels.", argument="FILE"
+        text("FILE"),
+        None,
+        "A configuration, service levels, or a suite.",
+        argument="FILE",
     )

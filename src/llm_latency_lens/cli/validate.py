@@ -9,17 +9,19 @@ from .commands import COMMANDS
 from .config import read_entries
 from .options import Checked
 from .sla import text_of
+from .suite import is_suite, read_suite
 from .validation import mistakes
 from .world import Call, World
 
 EXAMPLES = """\
 latency-lens validate nightly.toml
 latency-lens validate sla.yaml
+latency-lens validate suite.yaml
 latency-lens benchmark --config nightly.toml"""
 
 
 def validate(call: Call, *, checked: Checked) -> int:
-    """Name each mistake of a configuration file, or of one of service levels, with its line.
+    """Name each mistake of a configuration file, service levels or a suite, with its line.
 
     A configuration is TOML or YAML. Its keys are the flags' names; a section named after a
     command, such as benchmark, holds for that command alone.
@@ -27,6 +29,8 @@ def validate(call: Call, *, checked: Checked) -> int:
     if checked.file is None:
         raise UsageError("there is nothing to check: name a configuration file")
     world = call.world
+    if is_suite(checked.file):
+        return _check_suite(checked.file, world)
     if checked.file.endswith((".yaml", ".yml")) and is_sla(checked.file):
         return _check_sla(checked.file, world)
     entries = read_entries(checked.file, COMMANDS)
@@ -36,6 +40,17 @@ def validate(call: Call, *, checked: Checked) -> int:
     if found:
         return 2
     world.out.write(f"{checked.file}: {len(entries)} settings, no mistake\n")
+    return 0
+
+
+def _check_suite(path: str, world: World) -> int:
+    found, wrong = read_suite(path, world.environ)
+    for mistake in wrong:
+        world.out.write(f"{mistake}\n")
+    if found is None:
+        return 2
+    many = "case" if len(found.cases) == 1 else "cases"
+    world.out.write(f"{path}: {len(found.cases)} {many}, no mistake\n")
     return 0
 
 

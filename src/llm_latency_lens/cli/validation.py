@@ -26,6 +26,15 @@ def mistakes(entries: Iterable[Entry], path: str, environ: Mapping[str, str]) ->
     return sorted(found, key=lambda error: error.line or 0)
 
 
+def first_of(found: list[ConfigError], path: str) -> ConfigError:
+    """The first mistake of a file, which also says how many more there are."""
+    first, more = found[0], len(found) - 1
+    if not more:
+        return first
+    message = f"{first} (and {more} more: latency-lens validate {path} lists them)"
+    return ConfigError(message.removeprefix(f"{path}:{first.line}: "), path=path, line=first.line)
+
+
 def named(setting_name: str, section: str | None) -> Setting | None:
     """The setting of this name that a section (None: the top of the file) can hold."""
     found = (item for item in _settings(section) if item.name == setting_name)

@@ -16,11 +16,10 @@ from typing import Any
 
 import typer
 
-from ..errors import ConfigError
 from .commands import COMMANDS, groups_of
 from .config import applying, expand, read_entries
 from .settings import Choice, Setting, build, choose, placed_name, settings_of
-from .validation import mistakes, unknown_variables
+from .validation import first_of, mistakes, unknown_variables
 from .world import Call, World
 
 Verb = Callable[..., int]
@@ -73,17 +72,9 @@ def _choose(
     entries = applying(read_entries(path, COMMANDS), name)
     found = mistakes(entries, path, environ)
     if found:
-        raise _first(found, path)
+        raise first_of(found, path)
     used = [expand(entry, environ, path) for entry in entries]
     return choose(settings, flags, environ, used, path)
-
-
-def _first(found: list[ConfigError], path: str) -> ConfigError:
-    first, more = found[0], len(found) - 1
-    if not more:
-        return first
-    message = f"{first} (and {more} more: latency-lens validate {path} lists them)"
-    return ConfigError(message.removeprefix(f"{path}:{first.line}: "), path=path, line=first.line)
 
 
 def _start_logging(chosen: Mapping[str, Choice], world: World) -> None:

@@ -79,7 +79,7 @@ def _prompt(text: str, name: str, number: int) -> Prompt:
         value = json.loads(text)
         # A lone surrogate is legal in JSON and cannot be sent to anyone.
         json.dumps(value, ensure_ascii=False).encode()
-        return _from_json(value)
+        return prompt_of(value)
     except json.JSONDecodeError as error:
         message = f"broken JSON: {error.msg} (column {error.colno})"
         raise ConfigError(message, path=name, line=number) from None
@@ -90,7 +90,9 @@ def _prompt(text: str, name: str, number: int) -> Prompt:
         raise ConfigError(str(error), path=name, line=number) from None
 
 
-def _from_json(value: Any) -> Prompt:
+def prompt_of(value: Any) -> Prompt:
+    """A prompt from a text or an object, as a line of a file holds it. Raises TypeError and
+    ValueError for what is none."""
     if isinstance(value, str):
         value = {"prompt": value}
     if not isinstance(value, dict):
