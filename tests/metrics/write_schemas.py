@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llm_latency_lens.decide import budgets, decision, gate, sla
+from llm_latency_lens.decide import budgets, decision, gate, sla, suite
 from llm_latency_lens.metrics import analysis, coldstart, comparison, lines, result
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 
 WRITTEN = {
     "analysis": analysis.json_schema(),
+    "bench": suite.json_schema(),
     "coldstart": coldstart.json_schema(),
     "comparison": comparison.json_schema(),
     "decision": decision.json_schema(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -123,7 +123,7 @@ def _yaml(source: str, path: str) -> Node | None:
     try:
         loader = yaml.SafeLoader(source)
         root = loader.get_single_node()
-        return None if root is None else _yaml_node(loader, root, {})
+        return None if root is None else _Builder(loader, _own_names(root, {})).node(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
@@ -132,35 +132,48 @@ def _yaml(source: str, path: str) -> Node | None:
         raise ConfigError(f"not YAML: {str(error).splitlines()[0]}", path=path) from None
 
 
-def _yaml_node(loader: Any, node: Any, known: dict[int, Node]) -> Node:
-    """What an alias names is read once, or few lines could fill the memory."""
+def _own_names(node: Any, found: dict[int, list[Any]]) -> dict[int, list[Any]]:
+    """The pairs that stand in each mapping itself, by its node: reading one merges others in."""
     import yaml
 
-    if id(node) in known:
-        return known[id(node)]
-    line = node.start_mark.line + 1
-    pairs = items = None
-    own = list(node.value) if isinstance(node, yaml.MappingNode) else []
-    value = loader.construct_object(node, deep=True)  # refuses what refers to itself
-    if isinstance(node, yaml.MappingNode):
-        pairs = tuple(_pairs(loader, node, own, known))
-    elif isinstance(node, yaml.SequenceNode):
-        items = tuple(_yaml_node(loader, inner, known) for inner in node.value)
-    known[id(node)] = Node(value, line, pairs, items)
-    return known[id(node)]
+    if id(node) in found or isinstance(node, yaml.ScalarNode):
+        return found
+    found[id(node)] = [*node.value]
+    for inner in node.value:
+        for one in inner if isinstance(inner, tuple) else (inner,):
+            _own_names(one, found)
+    return found
 
 
-def _pairs(loader: Any, node: Any, own: list[Any], known: dict[int, Node]) -> Iterator[Pair]:
-    """What is merged in (`<<: *name`) gives way to the mapping's own names."""
-    own = [pair for pair in own if pair[0].tag != _MERGE]
-    names = {loader.construct_object(key, deep=True) for key, _ in own}
-    merged = (
-        pair
-        for pair in node.value
-        if not any(pair[0] is key for key, _ in own)
-        and pair[0].tag != _MERGE
-        and loader.construct_object(pair[0], deep=True) not in names
-    )
-    for key, inner in (*merged, *own):
-        name = str(loader.construct_object(key, deep=True))
-        yield Pair(name, key.start_mark.line + 1, _yaml_node(loader, inner, known))
+@dataclass(slots=True)
+class _Builder:
+    """Makes nodes of the loader's. What an alias names is made once, or a few lines could fill the
+    memory."""
+
+    loader: Any
+    own: dict[int, list[Any]]
+    made: dict[int, Node] = field(default_factory=dict)
+
+    def node(self, node: Any) -> Node:
+        import yaml
+
+        if id(node) not in self.made:
+            value = self._value(node)  # refuses what refers to itself
+            pairs = items = None
+            if isinstance(node, yaml.MappingNode):
+                pairs = tuple(self._pairs(node))
+            elif isinstance(node, yaml.SequenceNode):
+                items = tuple(map(self.node, node.value))
+            self.made[id(node)] = Node(value, node.start_mark.line + 1, pairs, items)
+        return self.made[id(node)]
+
+    def _pairs(self, node: Any) -> Iterator[Pair]:
+        """What is merged in (`<<: *name`) gives way to the mapping's own names."""
+        own = [pair for pair in self.own[id(node)] if pair[0].tag != _MERGE]
+        names = {self._value(key) for key, _ in own}
+        merged = [pair for pair in node.value if self._value(pair[0]) not in names]
+        for key, inner in (*merged, *own):
+            yield Pair(str(self._value(key)), key.start_mark.line + 1, self.node(inner))
+
+    def _value(self, node: Any) -> Any:
+        return self.loader.construct_object(node, deep=True)
