@@ -117,6 +117,12 @@ def test_failures_and_stalls_have_their_moment():
     assert (found.failed, found.stalled) == (1, 1)
 
 
+def test_without_a_start_a_stall_has_no_moment():
+    record = answer(0, gaps_ms=(20, 600, 20, 20))
+    record.start_ns = None
+    assert shapes(record).over_time().stalls == []
+
+
 def test_stalls_are_those_that_the_result_counts():
     records = [
         answer(i, gaps_ms=(20.0, 240.0 + 30 * i, 25.0, 1.0 * i, 400.0 * (i % 3))) for i in range(9)

@@ -75,6 +75,17 @@ def test_arms_have_portraits_of_their_own():
     assert [one.result.config["model"] for one in found] == ["one", "two", "none"]
 
 
+def test_arms_of_a_cold_start_are_in_an_order_that_a_reader_expects():
+    portraits = Portraits()
+    for arm in ("unique", "idle 300s", "repeated", "idle 0.5s", "cold", "resumed", "warm", "x y"):
+        portraits.add(answer(arm=arm))
+    given = context(config={})
+    found = [one.name for one in portraits.of(summed([], given), given)]
+    assert found == [
+        *("warm", "cold", "resumed", "idle 0.5s", "idle 300s", "unique", "repeated", "x y"),
+    ]
+
+
 def test_a_plain_run_has_one_portrait_and_the_name_that_it_was_given():
     for given, name in (
         (context(), "a run"),

@@ -4,9 +4,10 @@ import io
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -205,6 +206,12 @@ def test_an_experiment_speaks_for_itself():
     assert re.findall(r'class="headline">(.*?)<', found.source) == ["A is sooner.", "So."]
 
 
+def test_the_instrument_is_not_an_arms():
+    given = context(config={"experiment": "compare", "provider": "p", "model": "m"})
+    assert "stamps by the kernel" in drawn(portrait([answer()])).text
+    assert "stamps by the kernel, read 20" not in drawn(portrait([answer()], given)).text
+
+
 def test_nothing_that_somebody_named_can_break_out():
     given = context(name=HOSTILE, config={"provider": HOSTILE, "model": HOSTILE, HOSTILE: HOSTILE})
     bad = failed(1, message=HOSTILE)
@@ -255,6 +262,39 @@ def test_the_buttons_give_the_results_and_the_requests():
     ]
     (line,) = found.data["results"].splitlines()
     assert json.loads(line)["metrics"]["ttft_ms"]["p50"] == 200.0
+
+
+def some(random: Random) -> Iterator[Record]:
+    """Requests of all sorts, some of which lack marks, as imported ones do."""
+    for i in range(random.choice([0, 1, 2, 5, 30])):
+        if random.random() < 0.2:
+            yield failed(i, start_ms=random.choice([None, 0.0, 5.0 * i]))
+            continue
+        gaps = random.choice([0, 3, 90])
+        record = answer(
+            i,
+            start_ms=random.choice([0.0, 10.0 * i, 1e6 * i]),
+            ttft_ms=random.choice([0.0, 0.001, 200.0, 1e5]),
+            gaps_ms=[random.choice([0.0, 1e-3, 300.0, 1e6]) for _ in range(gaps)],
+            tokens=random.choice([None, 0, 1, 500]),
+        )
+        for mark in ("start_ns", "sent_ns", "first_byte_ns", "end_ns"):
+            if random.random() < 0.1:
+                setattr(record, mark, None)
+        if random.random() < 0.2:
+            record.events = type(record.events)()
+        yield record
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_the_requests_were_there_is_a_page(seed: int):
+    random = Random(seed)
+    runs = [portrait(list(some(random)), name=f"run {n}") for n in range(random.choice([1, 1, 3]))]
+    found = drawn(*runs)
+    for spec in found.specs.values():
+        assert spec["layer"]
+        assert "NaN" not in json.dumps(spec)
+        assert "null" not in json.dumps([layer["data"] for layer in spec["layer"]])
 
 
 def test_of_too_many_requests_the_table_has_some(monkeypatch: pytest.MonkeyPatch):

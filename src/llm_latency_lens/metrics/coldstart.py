@@ -31,6 +31,16 @@ def idle_arm(idle_s: float) -> str:
     return f"idle {idle_s:g}s" if idle_s else COLD
 
 
+def arm_place(name: str) -> tuple[int, float]:
+    """Sorts the names of arms as a reader expects them: kept and new connections, gaps by their
+    length, prefixes."""
+    kind, _, gap = name.partition(" ")
+    order = (WARM, COLD, RESUMED, "idle", UNIQUE, REPEATED)
+    if kind not in order:
+        return len(order), 0.0
+    return order.index(kind), float(gap.removesuffix("s") or 0.0)
+
+
 def span(seconds: float) -> str:
     """`30 s`, `5 min`, `1.5 h`."""
     for unit, size in (("h", 3600.0), ("min", 60.0)):

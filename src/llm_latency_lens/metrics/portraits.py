@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ..record import Record
-from .coldstart import PRIME
+from .coldstart import PRIME, arm_place
 from .context import Context
 from .result import Result
 from .summary import Summarizer
@@ -55,7 +55,7 @@ class Portraits:
             yield Portrait(context.name or target or context.id, result, self._whole)
         own = config.get("arms") or {}
         known = [arm for arm in own if arm in self._arms]
-        for arm in dict.fromkeys([*known, *self._arms]):
+        for arm in dict.fromkeys([*known, *sorted(self._arms, key=arm_place)]):
             settings = {**config, **own.get(arm, {})}
             found = self._arms[arm]
             part = replace(context, config=settings, planned=None)

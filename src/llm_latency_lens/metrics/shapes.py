@@ -217,9 +217,11 @@ class Shapes:
         begins = np.cumsum(sizes) - sizes
         longest = np.maximum.reduceat(self._gaps_ns, begins)
         for i in np.flatnonzero(longest > FLOOR_MS * 1e6):
+            _, start_ns, ttft_ns, *_ = (int(value) for value in came[i])
+            if UNKNOWN in (start_ns, ttft_ns):  # imported from a tool that does not tell
+                continue
             gaps = self._gaps_ns[begins[i] : begins[i] + sizes[i]]
             limit = max(FLOOR_MS * 1e6, FACTOR * float(np.median(gaps)))
-            _, start_ns, ttft_ns, *_ = (int(value) for value in came[i])
             ends = np.cumsum(gaps) + (start_ns + ttft_ns - self._origin_ns)
             long = gaps > limit
             pairs = zip(ends[long].tolist(), gaps[long].tolist(), strict=True)
@@ -300,7 +302,9 @@ def spread(ordered: Floats) -> Spread | None:
 def _moments(at_s: Floats, values: Floats) -> list[Moment]:
     if len(at_s) < 2 or at_s[-1] <= at_s[0]:
         return []
-    bins = max(1, min(MOMENTS, max(len(at_s) // A_MOMENT, min(4, len(at_s) // 4))))
+    bins = min(MOMENTS, max(len(at_s) // A_MOMENT, min(4, len(at_s) // 8)))
+    if bins < 2:  # no line
+        return []
     edges = np.linspace(at_s[0], at_s[-1], bins + 1)
     borders = np.searchsorted(at_s, edges[1:-1], side="left")
     parts = np.split(values, borders)

@@ -86,10 +86,9 @@ def distributions(sittings: Sequence[Sitting]) -> Iterator[Chart]:
     names = [one.portrait.name for one in sittings]
     keys = legend(names) if len(names) > 1 else []
     samples = {name: [read(one) for one in sittings] for name, read in _SAMPLES.items()}
-    known = [name for name, found in samples.items() if any(map(len, found))]
-    if "ttft_ms" in known:
-        known.remove("e2e_ms")
-    for name in known:
+    if any(map(len, samples["ttft_ms"])):
+        del samples["e2e_ms"]
+    for name in (name for name, found in samples.items() if any(map(len, found))):
         summaries = [_metric(one.portrait.result, name) for one in sittings]
         yield from _pair(_TITLES[name], names, samples[name], summaries, keys)
 

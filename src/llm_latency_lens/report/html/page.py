@@ -16,7 +16,7 @@ import vl_convert
 from markupsafe import Markup
 
 from ...metrics.portraits import Portrait
-from ...metrics.result import Reason
+from ...metrics.result import Reason, Result
 from ..facts import facts, failures
 from ..page import harmless
 from . import charts, islands, tables, words
@@ -25,6 +25,7 @@ from .requests import Look, looks
 MOST_DRAWN = 4
 """Runs of which single requests and gaps are drawn: more would make the page slow to open."""
 _TITLED = 3
+_OF_WHOLE_RUNS = ("instrument", "certificate")
 _GRAVITY = ("invalid", "doubtful", "note")
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
@@ -151,12 +152,19 @@ def _section(
         charts=easel.hang(found) + easel.hang(maps),
         looks=[(easel.place(look.spec), look) for look in close],
         metrics=tables.metrics(result),
-        facts=list(facts(result)),
+        facts=_facts(result),
         failures=list(failures(result)),
         verdict=words.verdict(result),
         reasons=sorted(result.validity.reasons, key=lambda one: _GRAVITY.index(one.severity)),
         options=tables.options(result, keep_text=keep_text),
     )
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    """What belongs beside the figures. How the instrument fared is a fact of a whole run, not of an
+    arm of it."""
+    left_out = _OF_WHOLE_RUNS if "experiment" in result.config else ()
+    return [(name, told) for name, told in facts(result) if name not in left_out]
 
 
 def _named(portraits: Sequence[Portrait]) -> list[Portrait]:
@@ -188,6 +196,8 @@ def _title(portraits: Sequence[Portrait], names: Sequence[str]) -> str:
     """What all runs have in common, or the first of them."""
     if len({one.name for one in portraits}) == 1:
         return portraits[0].name
+    if len({(one.result.run.id, words.target(one.result)) for one in portraits}) == 1:
+        return portraits[0].result.run.name or words.target(portraits[0].result)
     return ", ".join(names[:_TITLED]) + (" and more" if len(names) > _TITLED else "")
 
 
