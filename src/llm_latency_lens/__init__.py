@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .experiments.compare import Contest, acompare, compare
     from .experiments.optimize import Choice, aoptimize, optimize
     from .experiments.party import Trial
+    from .integrations.sdk.watching import Seen, instrument, uninstrument, watch
     from .lens import Lens, export, load, send
     from .measured import Benchmark, Profile
     from .metrics.coldstart import Coldstart
@@ -57,6 +58,7 @@ _HOMES = {
     "RequestError": "record",
     "Result": "metrics.result",
     "RunError": "errors",
+    "Seen": "integrations.sdk.watching",
     "Stage": "timeline",
     "Status": "record",
     "StoreError": "errors",
@@ -69,9 +71,12 @@ _HOMES = {
     "aoptimize": "experiments.optimize",
     "compare": "experiments.compare",
     "export": "lens",
+    "instrument": "integrations.sdk.watching",
     "load": "lens",
     "optimize": "experiments.optimize",
     "send": "lens",
+    "uninstrument": "integrations.sdk.watching",
+    "watch": "integrations.sdk.watching",
 }
 
 __all__ = [
@@ -96,6 +101,7 @@ __all__ = [
     "RequestError",
     "Result",
     "RunError",
+    "Seen",
     "Stage",
     "Status",
     "StoreError",
@@ -109,9 +115,12 @@ __all__ = [
     "aoptimize",
     "compare",
     "export",
+    "instrument",
     "load",
     "optimize",
     "send",
+    "uninstrument",
+    "watch",
 ]
 
 

@@ -36,8 +36,10 @@ def test_examples(page: str, place: Place) -> None:
         for block in blocks(page):
             if block.file_name:
                 _check_settings(block, place)
-            elif block.language == "python":
+            elif block.language == "python" and block.run:
                 _run_python(block, place)
+            elif block.language == "python":
+                compile(block.text, str(block), "exec")
             for command in block.commands:
                 if not block.run or command.startswith(_LONG):
                     _parse(block, command)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from llm_latency_lens.decide import budgets, decision, gate, sla, suite
-from llm_latency_lens.metrics import analysis, coldstart, comparison, lines, result
+from llm_latency_lens.metrics import analysis, coldstart, comparison, lines, program, result
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 
@@ -19,6 +19,7 @@ WRITTEN = {
     "gate": gate.json_schema(),
     "held": budgets.json_schema(),
     "sla": sla.SCHEMA,
+    "program": program.json_schema(),
     "record": lines.json_schema(),
     "result": result.json_schema(),
 }

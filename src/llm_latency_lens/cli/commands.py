@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import make_dataclass
 from functools import lru_cache
 
-from . import benching, optimizing, past, trials
+from . import benching, optimizing, past, running, trials
 from .exporting import Exporting, Logging
 from .gating import Gating, Kept, Runs, Shown, Verdicts
 from .kinds import parsed
@@ -58,6 +58,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "bench": (benching.Benched, benching.Kept, benching.Results, Screen),
     **trials.GROUPS,
     **optimizing.GROUPS,
+    **running.GROUPS,
     "report": (Several, Picture, Repaying, Outputs, Screen),
     "gate": (Runs, Gating, Repaying, Verdicts, Shown),
     "baseline": (Which, Kept, Repaying, Logging),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from . import coldstart, compare
+from . import coldstart, compare, program
 from .benchmark import ended, show
 from .options import Outputs, Repaying, Screen
 from .output import check_writable, prints_table, write_to
@@ -141,6 +141,8 @@ def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World
     sentences that it comes to."""
     from ..experiments import coldstart as cold
     from ..experiments import compare as duel
+    from ..integrations.outside import program as outside
+    from ..metrics.program import EXPERIMENT
 
     def comparison(
         found: Benchmark, outputs: Outputs, screen: Screen, world: World
@@ -154,7 +156,12 @@ def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World
         coldstart.show(result, found.records(), outputs, screen, world)
         return [result.sentence]
 
-    return {duel.EXPERIMENT: comparison, cold.EXPERIMENT: coldness}
+    def calls(found: Benchmark, outputs: Outputs, screen: Screen, world: World) -> Sequence[str]:
+        result = outside.summed_up(found.records(), found.run.file.context)
+        program.show(result, found.records(), outputs, screen, world)
+        return []
+
+    return {duel.EXPERIMENT: comparison, cold.EXPERIMENT: coldness, EXPERIMENT: calls}
 
 
 VERB = report

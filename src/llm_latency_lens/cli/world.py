@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..decide.decision import Decision
     from ..experiments.certificate import Certificate
     from ..experiments.party import Trial
+    from ..integrations.outside.program import Ran
     from ..lens import Lens
     from ..measured import Benchmark
     from ..metrics.comparison import Comparison
@@ -68,11 +69,17 @@ def _optimize(*args: Any, **settings: Any) -> Decision:
     return optimize(*args, **settings)
 
 
+def _run_program(*args: Any, **settings: Any) -> Ran:
+    from ..integrations.outside.program import run_program
+
+    return run_program(*args, **settings)
+
+
 @dataclass(slots=True)
 class World:
-    """The outside of a command. The last seven are the library's own: `Lens`, `load` and `exported`
+    """The outside of a command. The last eight are the library's own: `Lens`, `load` and `exported`
     of `lens`, `start_simulator` with the simulator's options as texts, `calibrate`, `compare`,
-    `optimize`."""
+    `optimize`, `run_program`."""
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
@@ -85,6 +92,7 @@ class World:
     calibrate: Callable[..., Certificate] = _calibrate
     compare: Callable[..., Trial[Comparison]] = _compare
     optimize: Callable[..., Decision] = _optimize
+    run_program: Callable[..., Ran] = _run_program
 
 
 @dataclass(frozen=True, slots=True)

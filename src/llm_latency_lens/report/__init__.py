@@ -9,6 +9,7 @@ from ..metrics.result import Result
 from .coldstart import arm_name, coldstart
 from .comparison import comparison
 from .json import document, json
+from .program import program
 from .text import text
 from .waterfall import failure, waterfall
 
@@ -20,6 +21,7 @@ __all__ = [
     "document",
     "failure",
     "json",
+    "program",
     "text",
     "waterfall",
 ]

@@ -97,6 +97,10 @@ class Spool:
         batch = self._writer.submit(self._write, *self._gather())
         await asyncio.shield(asyncio.wrap_future(batch))
 
+    def write_out(self) -> None:
+        """The same, and wait for it: for whoever has no event loop."""
+        self._writer.submit(self._write, *self._gather()).result()
+
     def finish(self) -> None:
         """Flush and close the file."""
         last = self._writer.submit(self._write, *self._gather())
