@@ -306,8 +306,8 @@ def test_the_spread_of_figures_is_a_line_each(make: Make, monkeypatch: pytest.Mo
     lines = out.getvalue().splitlines()
     assert lines[11:14] == [
         "",
-        f"  TTFT      50 ms  ▃█▅{' ' * 34}▁▇ 480 ms",
-        f"  ITL      250 us  ▃█▅{' ' * 34}▁▇ 1 min 2 s  (log)",
+        f"  TTFT      50 ms  ▂█▄{' ' * 34}▁▇ 480 ms",
+        f"  ITL      250 us  ▂█▄{' ' * 34}▁▇ 1 min 2 s  (log)",
     ]
     assert max(map(len, lines)) <= 80
     assert lines[14] == ""

@@ -25,8 +25,7 @@ def hill(shares: Sequence[float]) -> str:
     """A character for each share, as high as it is beside the largest; a blank for none at all."""
     top = max(shares)
     return "".join(
-        _LEVELS[min(int(share / top * len(_LEVELS)), len(_LEVELS) - 1)] if share else " "
-        for share in shares
+        _LEVELS[math.ceil(share / top * len(_LEVELS)) - 1] if share else " " for share in shares
     )
 
 
@@ -61,7 +60,4 @@ def histogram(values: Sequence[float], width: int) -> str:
     for value in values:
         share = (value - low) / (high - low) if high > low else 0.0
         counts[min(int(share * width), width - 1)] += 1
-    top = max(counts)
-    return "".join(
-        _LEVELS[math.ceil(count / top * len(_LEVELS)) - 1] if count else " " for count in counts
-    )
+    return hill(counts)
