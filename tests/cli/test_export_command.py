@@ -123,6 +123,7 @@ def test_github_appends_its_summary_to_the_file_that_the_runner_names(
     assert "### " not in said.out
     assert said.err == "The summary was appended to the file that GITHUB_STEP_SUMMARY names.\n"
     assert "### " in shell("export", run_dir, "--to", "github").out
+    assert "### " in shell("export", run_dir, "--to", "github", "--output", "-", **variable).out
     file = tmp_path / "own.md"
     before = summary.read_text()
     shell("export", run_dir, "--to", "github", "--output", str(file), **variable)

@@ -14,7 +14,7 @@ from .exporting import Exporting, Logging
 from .options import Repaying, Which
 from .output import check_writable
 from .settings import Source
-from .world import Call, World
+from .world import Call
 
 EXAMPLES = """\
 latency-lens export --to csv --output requests.csv
@@ -45,7 +45,7 @@ def export(
     if path != "-":
         save(exported, to, path)
         return 0
-    with _printed(out) as file, _appended(to, call.world) as parts:
+    with _printed(out) as file, _appended(to, call) as parts:
         write(exported, file, *parts)
     return 0
 
@@ -94,11 +94,12 @@ def _printed(out: TextIO) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _appended(to: str, world: World) -> Iterator[list[BinaryIO]]:
-    """The file that takes the last part of what is printed, where there is one."""
+def _appended(to: str, call: Call) -> Iterator[list[BinaryIO]]:
+    """The file that takes the last part of what is printed, where there is one; not where all is
+    to be printed by the user's own wish."""
     variable = FORMATS[to].appended
-    path = world.environ.get(variable) if variable else None
-    if not path:
+    path = call.world.environ.get(variable) if variable else None
+    if not path or call.chosen["output"].source is not Source.DEFAULT:
         yield []
         return
     try:
@@ -106,7 +107,7 @@ def _appended(to: str, world: World) -> Iterator[list[BinaryIO]]:
             yield [file]
     except OSError as error:
         raise RunError(f"cannot write {path}, which {variable} names: {error.strerror}") from None
-    world.err.write(f"The summary was appended to the file that {variable} names.\n")
+    call.world.err.write(f"The summary was appended to the file that {variable} names.\n")
 
 
 VERB = export

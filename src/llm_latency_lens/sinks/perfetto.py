@@ -114,15 +114,16 @@ class _Trace:
             if keep_text or place in stalls:
                 name = "stall" if place in stalls else kind
                 args = {"kind": kind, **({"text": events.text[place]} if keep_text else {})}
-                lines.append(self._slice(record, name, "token", before_ns, at_ns, args=args))
+                made = self._slice(record, name, "token", before_ns, at_ns, args=args)
+                lines.append(made.decode())
             else:
                 # By hand: there are a million of them.
                 lines.append(
                     f'{{"name":"{kind}","cat":"token","ph":"X","ts":{(before_ns - base_ns) / 1000},'
-                    f'"dur":{(at_ns - before_ns) / 1000},{place_of}}}'.encode()
+                    f'"dur":{(at_ns - before_ns) / 1000},{place_of}}}'
                 )
             before_ns = at_ns
-        return b",\n".join(lines)
+        return ",\n".join(lines).encode()
 
     def _failure(self, record: Record, end_ns: int) -> bytes:
         assert record.error is not None
