@@ -14,6 +14,7 @@ import re
 import struct
 import zlib
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -102,7 +103,7 @@ def write(exported: Exported, file: BinaryIO) -> None:
 
 def _gathered(records: Iterable[Record]) -> dict[str, _Seen]:
     """The values by their tags; an arm of an experiment has tags of its own."""
-    seen: dict[str, _Seen] = {}
+    seen: defaultdict[str, _Seen] = defaultdict(_Seen)
     for record in records:
         if record.status is not Status.OK or record.warmup or record.attempt:
             continue
@@ -112,11 +113,10 @@ def _gathered(records: Iterable[Record]) -> dict[str, _Seen]:
         arm = "" if record.arm is None else f".{_UNFIT.sub('_', record.arm)}"
         for tag, (read, mark) in _TAGS.items():
             if (value := read(record)) is not None:
-                metric = seen.setdefault(f"{tag}{arm}", _Seen())
-                metric.add(getattr(record, mark) + offset_ns, value)
+                seen[f"{tag}{arm}"].add(getattr(record, mark) + offset_ns, value)
         if gaps_ns := record.events.gaps_ns():
             at_ns = (at + offset_ns for at in record.events.at_ns[1:])
-            seen.setdefault(f"itl{arm}", _Seen()).extend(at_ns, gaps_ns)
+            seen[f"itl{arm}"].extend(at_ns, gaps_ns)
     return seen
 
 
