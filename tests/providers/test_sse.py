@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from array import array
+from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_latency_lens.providers import sse
 from llm_latency_lens.providers.sse import events, looks_like_events
 
 
@@ -109,3 +111,14 @@ def test_reads_do_not_change_what_is_found(
     found = read(*pieces)
     assert [(d, n, c) for d, n, _, c in found] == [(d, n, c) for d, n, _, c in read(body)]
     assert [r for _, _, r, _ in found] == sorted(r for _, _, r, _ in found)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.sampled_from([b"data: ", b"data:", b"\n", b"\n\n", b"\r", b"x", b" ", b":"])))
+def test_the_short_way_through_a_plain_event_is_the_long_one(pieces: list[bytes]):
+    body = b"".join(pieces)
+    ends = array("Q", accumulate(map(len, pieces)))
+    short = list(events(body, ends))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sse, "_DATA", b"\0")
+        assert list(events(body, ends)) == short

@@ -65,6 +65,19 @@ class Delta(msgspec.Struct, gc=False):
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
 
+    def mixed(self) -> bool:
+        """Whether there is anything beside the content."""
+        return bool(
+            self.tool_calls
+            or self.reasoning_content
+            or self.reasoning
+            or self.refusal
+            or self.function_call
+            or self.reasoning_text
+            or self.reasoning_details
+            or self.reasoning_steps
+        )
+
     def thought(self) -> str:
         """Reasoning text under the first of its names that has any.
 
@@ -97,6 +110,8 @@ class Delta(msgspec.Struct, gc=False):
         A delta that holds reasoning and answer at once is an event of the answer.
         """
         content = self.content
+        if content and isinstance(content, str) and not self.mixed():
+            return EventKind.TEXT, content
         text = content if isinstance(content, str) else text_of(content) or ""
         refusal, called = self.refusal or "", self.called()
         whole = self.thought() + text + refusal + called

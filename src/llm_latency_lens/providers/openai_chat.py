@@ -208,7 +208,9 @@ class _Chat:
             delta = choice.delta or self._instead(choice)
             if delta is not None and (carried := delta.carried()):
                 self.said.add(choice.index)
-                answer.thought = answer.thought or bool(delta.thought())
+                # Content that was taken as it is has no thought beside it.
+                plain = carried[1] is delta.content
+                answer.thought = answer.thought or (not plain and bool(delta.thought()))
                 found = _merged(found, carried) if found else carried
             if choice.finish_reason:
                 answer.finish_reason = choice.finish_reason

@@ -29,6 +29,7 @@ what the `event` field says, mostly empty."""
 DONE = b"[DONE]"
 BOM = b"\xef\xbb\xbf"
 
+_DATA = b"data: "
 _PLAIN = re.compile(rb"data: ?([^\r\n]+)(?:\n\n|\r\n\r\n|\r\r)")
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _OPENING = re.compile(rb"\s*(?:data|event|id|retry|error)?:")
@@ -36,11 +37,23 @@ _OPENING = re.compile(rb"\s*(?:data|event|id|retry|error)?:")
 
 def events(body: bytes, ends: array[int]) -> Iterator[Event]:
     """The events of a whole body. `ends` is the body's length after each read."""
-    plain = _PLAIN.match
-    at = len(BOM) if body.startswith(BOM) else 0
+    plain, find, starts = _PLAIN.match, body.find, body.startswith
+    at = len(BOM) if starts(BOM) else 0
     size = len(body)
     read = 0
     while at < size:
+        # The commonest event by far, without the expression: one line, and no CR in it.
+        if (
+            starts(_DATA, at)
+            and (end := find(b"\n", at)) > at + len(_DATA)
+            and starts(b"\n", end + 1)
+            and find(b"\r", at, end) < 0
+        ):
+            while ends[read] < end:
+                read += 1
+            yield body[at + len(_DATA) : end], b"", read, True
+            at = end + 2
+            continue
         if found := plain(body, at):
             end = found.end(1)
             while ends[read] < end:
