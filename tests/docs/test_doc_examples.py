@@ -20,6 +20,7 @@ from llm_latency_lens.cli.commands import COMMANDS
 from llm_latency_lens.cli.config import read_entries
 from llm_latency_lens.cli.validation import mistakes
 from llm_latency_lens.cli.world import World
+from llm_latency_lens.decide.sla import parse_sla
 from llm_latency_lens.errors import RunError
 from llm_latency_lens.pricing import read_prices
 
@@ -56,6 +57,9 @@ def _check_settings(block: Block, place: Place) -> None:
     file.write_text(shorter(block.text, place.base_url))
     if file.stem == "prices":
         assert read_prices(file)
+        return
+    if file.stem == "sla":
+        assert parse_sla(file.read_text(), str(block)).promises
         return
     entries = read_entries(str(file), COMMANDS)
     assert not mistakes(entries, str(block), place.environment)
