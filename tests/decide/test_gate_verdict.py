@@ -80,6 +80,13 @@ def test_too_few_data_pass_unless_they_are_required() -> None:
     assert any(line.startswith("::warning title=ttft_ms.p95::not") for line in remarks(found))
 
 
+def test_a_narrow_page_leaves_out_the_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    table = [line for line in printed(SLOW).splitlines() if line[2:].startswith("e2e_ms.p50")]
+    assert "sure between" not in printed(SLOW)
+    assert len(table[0]) < 80
+
+
 def test_what_a_baseline_lacks_is_said() -> None:
     found = judged(run=drawn(20, 1), base=made([1.0] * 20), metrics=["itl_ms.p99"])
     assert "the baseline has no itl_ms.p99" in printed(found)

@@ -214,6 +214,14 @@ def test_what_does_not_count() -> None:
     ]
 
 
+def test_a_narrow_page_leaves_out_two_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = held(TTFT, request(0))
+    assert max(map(len, printed(found).splitlines())) <= 100
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "covered" not in printed(found)
+    assert max(map(len, printed(found).splitlines())) <= 80
+
+
 def printed(found: Held) -> str:
     out = io.StringIO()
     text(found, out, color=False)

@@ -110,10 +110,11 @@ class Answered(msgspec.Struct, kw_only=True, frozen=True):
     """The answer for one figure.
 
     `change` is the run's over the baseline's, less 1; of the error rate the difference of both.
-    `change_limits` hold the true change, each with probability 1 - alpha. `requests` are how many
-    of each the figure is made of, `worth` how many independent ones (of gaps: gaps) they count
-    for. `p_value` is corrected for the number of figures. `finds` is the change, beyond what is
-    allowed, that `enough` requests in each run would find.
+    `change_limits` are a lower and an upper limit of the true change; each is right for all
+    figures at once with probability 1 - alpha. `requests` are how many of each the figure is made
+    of, `worth` how many independent ones (of gaps: gaps) they count for. `p_value` is corrected
+    for the number of figures. `finds` is the change, beyond what is allowed, that `enough` requests
+    in each run would find.
     """
 
     metric: str
@@ -280,7 +281,7 @@ def _answer(asked: _Asked, p_value: float | None, alpha: float, count: int) -> A
     needed, finds = _enough(asked, question, alpha / count)
     worth = question.worth
     has = 2.0 / (1.0 / worth[0] + 1.0 / worth[1])
-    limits = _limits(asked, question, alpha)
+    limits = _limits(asked, question, alpha / count)
     answer: Answer = "worse"
     if p_value > alpha:
         sure = question.trusted and (has >= needed or _excluded(asked, limits))

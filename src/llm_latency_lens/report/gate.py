@@ -17,6 +17,7 @@ from .page import Page
 
 _NAME = 22
 _CELLS = (12, 12, 10, 22)
+_WIDE = 98
 _MARKS = {
     "worse": ("✗", "bold red"),
     "not worse": ("✓", "green"),
@@ -42,8 +43,7 @@ def details(found: Gate, page: Page) -> None:
         page.line()
     if found.regressions:
         titles = ("baseline", "run", "change", f"{_sure(found)} sure between")
-        heads = "".join(title.rjust(width) for title, width in zip(titles, _CELLS, strict=True))
-        page.line(("  " + " " * _NAME + heads, "dim"))
+        page.line(("  " + " " * _NAME + _row(page, titles), "dim"))
         for tested in found.regressions:
             _regression(page, tested)
     if found.warnings:
@@ -90,11 +90,16 @@ def _relative(one: Checked) -> str:
 
 def _regression(page: Page, one: Answered) -> None:
     mark, style = _MARKS[one.answer]
-    cells = zip(_cells(one), _CELLS, strict=True)
-    shown_cells = "".join(cell.rjust(width) for cell, width in cells)
-    page.line((mark, style), f" {one.metric.ljust(_NAME)}{shown_cells}  ", (answer(one), style))
+    row = _row(page, _cells(one))
+    page.line((mark, style), f" {one.metric.ljust(_NAME)}{row}  ", (answer(one), style))
     if words := explained(one):
         page.paragraph("", words, indent=4, style="dim")
+
+
+def _row(page: Page, cells: tuple[str, ...]) -> str:
+    """Without the interval where the page is narrow."""
+    widths = _CELLS if page.width >= _WIDE else _CELLS[:-1]
+    return "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
 
 
 def _cells(one: Answered) -> tuple[str, str, str, str]:

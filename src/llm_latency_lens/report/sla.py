@@ -11,8 +11,9 @@ from .annotations import annotation
 from .figures import count, percent, seconds, short
 from .page import Page
 
-_NAME = 30
-_WIDTHS = (7, 11, 9, 11, 10, 10, 12)
+_NAME = 28
+_WIDTHS = (7, 11, 9, 10, 11, 9, 12)
+_WIDE = 99
 _TITLES = ("window", "requests", "missed", "kept", "burn rate", "budget", "covered")
 
 
@@ -22,13 +23,13 @@ def text(held: Held, out: TextIO, *, color: bool = True) -> None:
     words, style = ("kept", "bold green") if held.passed else ("MISSED", "bold red")
     page.line((f"{held.name} {words}", style), f"  {_scope(held)}")
     page.line()
-    page.line(("  " + " " * _NAME + _row(_TITLES), "dim"))
+    page.line(("  " + " " * _NAME + _row(page, _TITLES), "dim"))
     last = ""
     for window in held.windows:
         mark, style = ("✓", "green") if window.met else ("✗", "bold red")
         name = window.objective if window.objective != last else ""
         last = window.objective
-        page.line((mark, style), f" {name[: _NAME - 1].ljust(_NAME)}{_row(_cells(window))}")
+        page.line((mark, style), f" {name[: _NAME - 1].ljust(_NAME)}{_row(page, _cells(window))}")
     page.line()
     for budget in held.budgets:
         page.paragraph(("•", "dim"), _left(budget), indent=2)
@@ -39,8 +40,10 @@ def _scope(held: Held) -> str:
     return f"{count(len(held.runs), 'run')}, up to {until:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _row(cells: tuple[str, ...]) -> str:
-    return "".join(cell.rjust(width) for cell, width in zip(cells, _WIDTHS, strict=True))
+def _row(page: Page, cells: tuple[str, ...]) -> str:
+    """Without the last two where the page is narrow."""
+    widths = _WIDTHS if page.width >= _WIDE else _WIDTHS[:-2]
+    return "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
 
 
 def _cells(window: Window) -> tuple[str, ...]:
