@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from test_progress_display import NOW, live
 
+from llm_latency_lens.cli.display import shown
 from llm_latency_lens.cli.live import LiveScreen
-from llm_latency_lens.cli.progress import Display, shown
+from llm_latency_lens.cli.progress import Display
 from llm_latency_lens.engine.plan import Progress
 from llm_latency_lens.metrics.live import LiveSample
 

@@ -50,7 +50,7 @@ def benchmark(
     requests a second, by the clock. Ctrl-C ends the run early and reports; a second one cuts off
     what is still running.
     """
-    from .progress import shown
+    from .display import shown
 
     world = call.world
     lens = make_lens(world, target, way, keeping, outputs, paying=paying)

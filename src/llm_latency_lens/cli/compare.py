@@ -49,7 +49,7 @@ def compare(
     They take turns, in blocks of one request each whose order is drawn, so that a busy minute hits
     all alike. The last word is the prompt, unless --prompt or --prompt-file is given.
     """
-    from .progress import shown
+    from .display import shown
 
     world = call.world
     wanted, common = whom(call, contest, common)

@@ -4,9 +4,8 @@ elsewhere. Every redraw costs CPU that the capture needs, so that there are few,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ..report.figures import milliseconds, seconds, short
 from ..report.page import Page
@@ -18,22 +17,6 @@ _REDRAW_S = 0.45
 _LINE_S = 5.0
 _BAR = 24
 _UP_AND_CLEAR = "\r\x1b[1A\x1b[2K"
-
-
-class Shown(Protocol):
-    """Something that shows a run while it lasts."""
-
-    def __call__(self, now: Progress) -> None: ...
-    def close(self) -> None: ...
-
-
-def shown(err: TextIO, title: str, *, live: bool, color: bool) -> Shown:
-    """The display that was asked for; nothing can be filled where there is no terminal."""
-    if live and Page(err).terminal and os.environ.get("TERM") != "dumb":
-        from .live import LiveScreen
-
-        return LiveScreen(err, title, color=color)
-    return Display(err, color=color)
 
 
 class Display:
