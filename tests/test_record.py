@@ -126,3 +126,25 @@ def test_gaps_are_between_neighbours_and_add_up(times: list[int]) -> None:
     assert sum(gaps) == (times[-1] - times[0] if times else 0)
     assert len(events) == len(events.read) == len(events.kind) == len(events.text)
     assert list(events.chars) == [2] * len(times)
+
+
+def test_events_that_are_not_all_known_tell_less() -> None:
+    record = _record((10, EventKind.TEXT), (40, EventKind.TEXT), start_ns=0)
+    record.usage = Usage(output=4)
+    assert (record.events.count, record.events.gaps_ns()) == (2, [30])
+    record.events.partial = True
+    assert (record.events.count, record.events.gaps_ns(), record.tokens_per_event) == (
+        None,
+        [],
+        None,
+    )
+    assert (record.ttft_ns, record.tpot_ns) == (10, 10.0)
+
+
+def test_characters_that_nobody_counted_are_unknown() -> None:
+    events = Events()
+    assert events.characters == 0
+    events.add(1, 0, EventKind.TEXT, "")
+    assert events.characters is None
+    events.add(2, 1, EventKind.TEXT, "word")
+    assert events.characters == 4

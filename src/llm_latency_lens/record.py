@@ -116,6 +116,16 @@ class Events:
         self.kind.append(kind)
         self.text.append(text)
 
+    @property
+    def count(self) -> int | None:
+        """How many events there were; None where not all of them are known."""
+        return None if self.partial else len(self)
+
+    @property
+    def characters(self) -> int | None:
+        """All that they carried; None where nobody counted: an event carries at least one."""
+        return sum(self.chars) or (None if len(self) else 0)
+
     def gaps_ns(self) -> list[int]:
         """Every gap between consecutive content events (`itl`); none where they are not known."""
         if self.partial:

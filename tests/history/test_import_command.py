@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import re
 import shutil
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 from kept import keep, say, typical
 
+from llm_latency_lens.sinks import FORMATS
 from llm_latency_lens.store import runs
 
 FIXTURES = Path(__file__).parents[1] / "imports/fixtures"
@@ -122,6 +125,31 @@ def test_a_report_of_a_tool_without_gaps_makes_none_up(home: Path) -> None:
     say("import", str(FIXTURES / "llmperf_550_150_summary.json"))
     metrics = json.loads(say("report", "--output", "-").out)["metrics"]
     assert set(metrics) == {"ttft_ms", "answer_ms", "e2e_ms"}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_export_takes_what_holds_no_gaps(home: Path, tmp_path: Path, form: str) -> None:
+    say("import", str(LLMPERF))
+    out = tmp_path / "out"
+    said = say("export", "--to", form, "--output", str(out))
+    assert (said.code, said.err) == (0, "")
+    if form == "csv":
+        (row, *_) = csv.DictReader(out.read_text().splitlines())
+        assert (row["ttft_ms"], row["events"], row["characters"]) == ("600.0", "", "")
+        assert (row["tpot_ms"], row["tokens_per_event"]) == ("", "")
+    if form == "vllm":
+        told = json.loads(out.read_text()) if out.read_text().startswith("{") else {}
+        assert "Peak" not in out.read_text()
+        assert told.get("itls", [[]])[0] == []
+
+
+def test_a_page_takes_what_holds_no_gaps(home: Path, tmp_path: Path) -> None:
+    guide = tmp_path / "guide.json"
+    guide.write_bytes(gzip.decompress((FIXTURES / "guidellm-0.8.1.json.gz").read_bytes()))
+    assert say("import", str(guide)).code == 0
+    said = say("report", "--html", str(tmp_path / "page.html"), "--quiet")
+    assert (said.code, said.err) == (0, "")
+    assert "GuideLLM 0.8.1" in (tmp_path / "page.html").read_text()
 
 
 def test_what_was_brought_in_before_is_not_brought_in_twice(home: Path) -> None:

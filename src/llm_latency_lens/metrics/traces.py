@@ -44,7 +44,7 @@ class Traces:
         self.requests.append(record.index)
         self.requests.extend(UNKNOWN if mark is None else mark for mark in marks)
         output = record.usage.output
-        self.requests.append(len(record.events))
+        self.requests.append(record.events.count or 0)
         self.requests.append(UNKNOWN if output is None else output)
         self.requests.append(self._cause(record))
         if ok:

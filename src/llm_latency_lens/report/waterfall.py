@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from statistics import median
 from typing import TextIO
 
+from msgspec import UNSET
+
 from ..metrics.result import Result, Stalls
 from ..metrics.whereabouts import Whereabouts, whereabouts
 from ..pricing import dollars
@@ -154,7 +156,7 @@ def _gaps(page: Page, record: Record) -> None:
 
 def request_facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
     """What is known of a request besides its phases, as labels and words."""
-    if len(record.events) > 1:
+    if record.events.gaps_ns():
         yield "stalls", _stalls(record, result.stalls)
     if result.pseudo_streaming.requests:
         yield "streaming", "in name only: the answer was held back and came in bursts"
@@ -167,13 +169,14 @@ def request_facts(record: Record, result: Result) -> Iterator[tuple[str, str]]:
     if record.tpot_ns:
         speed = short(1e9 / record.tpot_ns)
         yield "speed", f"{speed} tokens a second (TPOT {milliseconds(record.tpot_ns / _MS)})"
-    yield "connection", _connection(record)
+    if result.run.measured_by is UNSET:  # other programs do not say
+        yield "connection", _connection(record)
     if record.hints_ms:
         hints = (f"{name} {milliseconds(value)}" for name, value in record.hints_ms.items())
         yield "server says", ", ".join(hints)
     if found := whereabouts(record):
         yield "where", _where(found)
-    if record.first_byte_ns is not None:
+    if record.first_byte_ns is not None:  # of other programs neither
         yield "stamps", _stamps(record)
 
 
@@ -198,16 +201,17 @@ def _stalls(record: Record, limits: Stalls) -> str:
 
 
 def _tokens(record: Record) -> str:
-    usage, events = record.usage, len(record.events)
+    usage, events = record.usage, record.events.count
+    with_content = [] if events is None else [f"{count(events, 'event')} with content"]
     if usage.output is None:
-        return f"unknown: no usage was reported; {count(events, 'event')} with content"
+        return "; ".join(["unknown: no usage was reported", *with_content])
     told = [f"{usage.output:,} out"]
     if usage.reasoning:
         told[0] += f" ({usage.reasoning:,} of them reasoning)"
     if usage.input is not None:
         cached = f" ({usage.cached_input:,} from a cache)" if usage.cached_input else ""
         told.append(f"{usage.input:,} in{cached}")
-    told.append(f"{count(events, 'event')} with content")
+    told += with_content
     by = "the tokenizer" if record.tokens_source == "tokenizer" else "the server"
     return f"{', '.join(told)}; counted by {by}"
 

@@ -123,7 +123,7 @@ def fields_of(record: Record) -> dict[str, Value]:
         "index": record.index,
         "id": record.id,
         **{f"{name}_ms": None if ns is None else ns / 1e6 for name, ns in times_ns.items()},
-        "events": len(record.events),
+        "events": record.events.count,
         "stalls": len(stalls_of(gaps_ns)),
         "merged_events": record.merged_events,
         "read_lag_us_max": record.read_lag_ns_max / 1e3,

@@ -163,7 +163,7 @@ class MetricSet:
             count = getattr(record.usage, kind)
             if count is not None:
                 self._count("tokens", (*key, kind), count)
-        self._count("content_events", key, len(record.events))
+        self._count("content_events", key, record.events.count or 0)
         self._count("merged_events", key, record.merged_events)
         self._count("stalls", key, len(stalls_of(record.events.gaps_ns())))
 

@@ -243,7 +243,7 @@ def _told(record: Record) -> dict[str, Any]:
         "latency_lens.error.stage": error.stage.value if error else None,
         "latency_lens.arm": record.arm,
         "latency_lens.time_per_output_token": _s(record.tpot_ns),
-        "latency_lens.content_events": len(record.events),
+        "latency_lens.content_events": record.events.count,
         "latency_lens.connection.reused": connection.reused,
         "latency_lens.connection.duration": _s(record.connection_ns),
         "latency_lens.cost_usd": None if record.cost_usd is None else float(record.cost_usd),

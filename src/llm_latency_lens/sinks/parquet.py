@@ -135,7 +135,7 @@ class _Tokens:
         self.count = 0
 
     def add(self, record: Record) -> None:
-        if len(record.events):
+        if record.events.count:
             self._records.append(record)
             self.count += len(record.events)
 

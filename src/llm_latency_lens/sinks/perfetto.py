@@ -86,7 +86,7 @@ class _Trace:
         yield self._slice(record, name, "request", begin_ns, end_ns, args=_told(record))
         for phase, from_ns, to_ns in _phases(record, begin_ns, end_ns):
             yield self._slice(record, phase, "phase", from_ns, to_ns)
-        if len(record.events):
+        if record.events.count:
             yield self._tokens(record)
         if record.error is not None:
             yield self._failure(record, end_ns)
@@ -233,7 +233,7 @@ def _told(record: Record) -> dict[str, Any]:
         "tpot_ms": _ms(record.tpot_ns),
         "input_tokens": usage.input,
         "output_tokens": usage.output,
-        "events": len(record.events),
+        "events": record.events.count,
         "finish_reason": record.finish_reason,
     }
     return {name: value for name, value in told.items() if value is not None}

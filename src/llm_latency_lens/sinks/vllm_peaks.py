@@ -14,7 +14,7 @@ from ..record import Record, Status
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """None where no request succeeded."""
+    """None where no request succeeded, and where another tool kept too little to tell."""
 
     tokens_per_second: float | None = None
     concurrent: int | None = None
@@ -31,6 +31,7 @@ class PeakFinder:
     def __init__(self) -> None:
         self._starts, self._ends = array("q"), array("q")
         self._events, self._tokens = array("q"), array("d")
+        self._all_events = self._all_starts = True
 
     def add(self, record: Record) -> None:
         start_ns, end_ns, events = record.start_ns, record.end_ns, record.events
@@ -40,6 +41,8 @@ class PeakFinder:
             return
         self._starts.append(start_ns)
         self._ends.append(end_ns)
+        self._all_events &= not events.partial
+        self._all_starts &= record.start_unix_ns is not None
         self._events.extend(events.at_ns)
         share = record.tokens_per_event
         self._tokens.extend([1.0 if share is None else share] * len(events))
@@ -56,8 +59,10 @@ class PeakFinder:
         changes = np.repeat([-1, 1], len(starts))
         flying = np.cumsum(changes[np.argsort(moments, kind="stable")])
         return Peaks(
-            tokens_per_second=None if tokens is None else float(tokens.max()),
-            concurrent=int(flying.max()),
+            tokens_per_second=(
+                None if tokens is None or not self._all_events else float(tokens.max())
+            ),
+            concurrent=int(flying.max()) if self._all_starts else None,
         )
 
 

@@ -72,7 +72,7 @@ def _look(title: str, record: Record, drawn: list[Phase], result: Result, keep_t
 
 def _ticks(record: Record) -> list[float]:
     start, at_ns = record.start_ns, record.events.at_ns
-    if start is None or len(at_ns) < 2:
+    if start is None or len(at_ns) < 2 or record.events.partial:
         return []
     step = -(-len(at_ns) // _MOST_TICKS)
     return [(at - start) / _NS_A_MS for at in at_ns[::step]]
