@@ -166,7 +166,7 @@ def test_what_could_not_be_carried_out_is_no_violation(
     said = shell("bench", str(suite), "--quiet")
     assert (said.code, said.err) == (
         3,
-        "latency-lens: error: could not be carried out: greeting, slow one\n",
+        "latency-lens: error: could not be carried out or judged: greeting, slow one\n",
     )
     assert "2 incomplete" in said.out
     assert "\n? greeting                   0/20 " in said.out

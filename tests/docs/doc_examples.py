@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.M | re.S)
 _MARK = re.compile(r"<!-- test: (\w+) -->\s*\Z")
-_NAMED = re.compile(r"# (\S+\.(?:toml|yaml))\n")
+_NAMED = re.compile(r"# (\S+\.(?:toml|yaml|ini))\n")
+_TESTS = re.compile(r"# (\S+\.py)\n")
 _ONLY_PARSED = {"docs/reference/cli.md", "docs/reference/configuration.md"}
 """Lists of examples: other tests run the commands in them."""
 _SHELLS = {"console", "sh", "bash"}
@@ -48,10 +49,16 @@ class Block:
     @property
     def file_name(self) -> str | None:
         """For a configuration file: its name, which is in its first line if it matters."""
-        if self.language not in ("toml", "yaml"):
+        if self.language not in ("toml", "yaml", "ini"):
             return None
         named = _NAMED.match(self.text)
         return named[1] if named else f"nightly.{self.language}"
+
+    @property
+    def test_file(self) -> str | None:
+        """For Python that stands in a file of its own, which its first line names."""
+        named = _TESTS.match(self.text)
+        return named[1] if named and self.language == "python" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,16 @@ def shorter(text: str, base_url: str) -> str:
     text = re.sub(r"http://(localhost|127\.0\.0\.1):\d+/v1", base_url, text)
     text = re.sub(r"--duration \S+", "--duration 0.2s", text)
     text = re.sub(r'duration = "\S+"', 'duration = "0.2s"', text)
+    text = re.sub(r"duration: \S+", "duration: 0.2s", text)
     text = re.sub(r"--rate \S+", "--rate 100", text)
     text = re.sub(r"--streams \S+", "--streams 1", text)
     text = re.sub(r"--idle \S+", "--idle 0,10ms", text)
     text = re.sub(r"\brate=\d+", "rate=100", text)
+    text = re.sub(r"\brate: \d+", "rate: 100", text)
     text = text.replace("10_000", "1_000")
+    text = re.sub(r"\brepeat=\d+", "repeat=2", text)
+    text = re.sub(r"(latency-lens bench \S+)", r"\1 --allow-invalid", text)
+    text = re.sub(r"^( *requests: )\d+", r"\g<1>4", text, flags=re.M)
     return re.sub(r"--requests (\d+)", lambda found: f"--requests {min(int(found[1]), 10)}", text)
 
 

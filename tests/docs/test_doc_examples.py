@@ -18,6 +18,7 @@ from llm_latency_lens.cli import runs
 from llm_latency_lens.cli.app import build, run
 from llm_latency_lens.cli.commands import COMMANDS
 from llm_latency_lens.cli.config import read_entries
+from llm_latency_lens.cli.suite import is_suite, read_suite
 from llm_latency_lens.cli.validation import mistakes
 from llm_latency_lens.cli.world import World
 from llm_latency_lens.decide.sla import parse_sla
@@ -55,6 +56,11 @@ def _check_settings(block: Block, place: Place) -> None:
     assert block.file_name is not None
     file = place.folder / block.file_name
     file.write_text(shorter(block.text, place.base_url))
+    if file.suffix == ".ini":  # pytest's
+        return
+    if is_suite(str(file)):
+        assert read_suite(str(file), place.environment)[1] == []
+        return
     if file.stem == "prices":
         assert read_prices(file)
         return
@@ -66,7 +72,10 @@ def _check_settings(block: Block, place: Place) -> None:
 
 
 def _run_python(block: Block, place: Place) -> None:
-    """In this process, which has loaded all of it."""
+    """In this process, which has loaded all of it. A file of tests is for `pytest` to run."""
+    if block.test_file:
+        (place.folder / block.test_file).write_text(shorter(block.text, place.base_url))
+        return
     code = compile(shorter(block.text, place.base_url), str(block), "exec")
     with _inside(place), redirect_stdout(io.StringIO()):
         exec(code, {"__name__": "__main__"})
@@ -75,6 +84,9 @@ def _run_python(block: Block, place: Place) -> None:
 def _run_shell(block: Block, command: str, place: Place) -> None:
     """In this process where it is one command; what needs a shell starts one."""
     command = shorter(command, place.base_url)
+    if command.startswith("pytest "):
+        _run_tests(block, command, place)
+        return
     if _SHELL_SIGNS.search(command) or not command.startswith("latency-lens "):
         _run(["bash", "-euc", command], block, place)
         return
@@ -82,6 +94,17 @@ def _run_shell(block: Block, command: str, place: Place) -> None:
     with _inside(place):
         code = run(shlex.split(command)[1:], world)
     assert code == 0, f"{block}: {command}\n{world.out.getvalue()}{world.err.getvalue()}"
+
+
+def _run_tests(block: Block, command: str, place: Place) -> None:
+    """A session of pytest in this process, whose tests must pass."""
+    plugin = ["-pno:latency_lens", "-pllm_latency_lens.integrations.pytest_plugin"]
+    own = [f"--rootdir={place.folder}", "-cpytest.ini", "-pno:cacheprovider", "-q"]
+    said = io.StringIO()
+    with _inside(place), redirect_stdout(said):
+        # The simulator's gaps are shorter than a busy machine can read them.
+        code = pytest.main([*shlex.split(command)[1:], *plugin, *own, "--lens-allow-invalid"])
+    assert code == 0, f"{block}: {command}\n{said.getvalue()}"
 
 
 @contextmanager

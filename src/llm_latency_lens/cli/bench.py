@@ -146,7 +146,7 @@ def _ended(report: Report) -> int:
         return 130
     if report.incomplete:
         names = ", ".join(case.case for case in report.incomplete)
-        raise RunError(f"could not be carried out: {names}")
+        raise RunError(f"could not be carried out or judged: {names}")
     return 0 if report.passed else 1
 
 

@@ -97,8 +97,9 @@ class Limiter:
         if not measured.contexts:
             raise UsageError("the test has measured nothing: ask through its `lens` fixture")
         found = measured.gate = self._judge(measured, asked)
-        if found.verdict == "invalid" and not asked.allow_invalid:
-            why = "the figures are invalid and cannot be judged (allow_invalid=True judges them)"
+        judged = asked.allow_invalid or self._settings.allow_invalid
+        if found.verdict == "invalid" and not judged:
+            why = "the figures are invalid and cannot be judged (--lens-allow-invalid judges them)"
             raise _failed(f"{why}\n\n{measured.explained(found)}")
         if not found.passed:
             raise _failed(f"{headline(found)}\n\n{measured.explained(found)}")

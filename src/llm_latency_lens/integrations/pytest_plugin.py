@@ -36,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("latency-lens", "latency of LLM APIs (latency-lens)")
     for name, (metavar, text) in {**_SETTINGS, **_FLAGS}.items():
         group.addoption(f"--lens-{name}", metavar=metavar, default=None, help=text)
+    allow = "judge tests whose figures are invalid all the same"
+    group.addoption("--lens-allow-invalid", action="store_true", help=allow)
+    parser.addini("lens_allow_invalid", allow, type="bool", default=False)
     for name, (_, text) in _SETTINGS.items():
         parser.addini(f"lens_{name.replace('-', '_')}", text, default="")
 

@@ -26,6 +26,7 @@ class Settings:
     replay: Path | None = None
     baseline: Path | None = None
     save_baseline: Path | None = None
+    allow_invalid: bool = False
 
 
 def settings_of(config: pytest.Config) -> Settings:
@@ -40,6 +41,9 @@ def settings_of(config: pytest.Config) -> Settings:
         replay=None if record else _path(config, "replay"),
         baseline=_path(config, "baseline"),
         save_baseline=_path(config, "save_baseline"),
+        allow_invalid=any(
+            (config.getoption("lens_allow_invalid"), config.getini("lens_allow_invalid"))
+        ),
     )
 
 

@@ -106,5 +106,4 @@ def _cells(cells: Iterable[str]) -> str:
 
 
 def _left(test: str, room: int) -> str:
-    shown = test if len(test) < room else test.rpartition("::")[2]
-    return (shown if len(shown) < room else f"…{shown[-(room - 2) :]}").ljust(room)
+    return (test if len(test) < room else f"…{test[-(room - 2) :]}").ljust(room)
