@@ -129,16 +129,12 @@ def test_gaps_are_between_neighbours_and_add_up(times: list[int]) -> None:
 
 
 def test_events_that_are_not_all_known_tell_less() -> None:
-    record = _record((10, EventKind.TEXT), (40, EventKind.TEXT), start_ns=0)
-    record.usage = Usage(output=4)
+    record = _record((10, EventKind.TEXT), (40, EventKind.TEXT))
+    record.start_ns, record.usage = 0, Usage(output=4)
     assert (record.events.count, record.events.gaps_ns()) == (2, [30])
     record.events.partial = True
-    assert (record.events.count, record.events.gaps_ns(), record.tokens_per_event) == (
-        None,
-        [],
-        None,
-    )
-    assert (record.ttft_ns, record.tpot_ns) == (10, 10.0)
+    assert (record.events.count, record.events.gaps_ns()) == (None, [])
+    assert (record.ttft_ns, record.tpot_ns, record.tokens_per_event) == (10, 10.0, None)
 
 
 def test_characters_that_nobody_counted_are_unknown() -> None:
