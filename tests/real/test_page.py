@@ -42,7 +42,7 @@ def portrait(records: Iterator[Record], context: Context) -> Portrait:
 
 def looked_at(path: Path, *readers: str) -> dict[str, Any]:
     """What these readers see; screenshots are left beside the page."""
-    found: dict[str, Any] = sdk_says(LOOKER, str(path), str(path.parent), *readers, timeout_s=180)
+    found: dict[str, Any] = sdk_says(LOOKER, str(path), str(path.parent), *readers, timeout_s=300)
     for name, seen in found.items():
         assert seen["drawn"] == "yes"
         assert seen["said"] == []
