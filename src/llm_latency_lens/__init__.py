@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .errors import ConfigError, LensError, RunError, StoreError, UsageError
     from .experiments.coldstart import Cooling
     from .experiments.compare import Contest, acompare, compare
-    from .experiments.optimize import Choice, aoptimize, optimize
+    from .experiments.growing import Choice
+    from .experiments.optimize import aoptimize, optimize
     from .experiments.party import Trial
     from .integrations.sdk.watching import Seen, instrument, uninstrument, watch
     from .lens import Lens, export, load, send
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Benchmark": "measured",
-    "Choice": "experiments.optimize",
+    "Choice": "experiments.growing",
     "Coldstart": "metrics.coldstart",
     "Comparison": "metrics.comparison",
     "ConfigError": "errors",

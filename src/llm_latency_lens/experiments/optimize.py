@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..engine.load import Load
 from ..engine.plan import OnProgress
-from ..errors import RunError, UsageError
+from ..errors import UsageError
 from ..metrics.context import Context
-from ..pricing import ZERO, Prices, dollars
-from ..record import Record
+from ..pricing import ZERO, dollars
 from ..request import Prompt
 from ..store import runs
 from ..store.prices import keep_prices, open_book, pricer_of
@@ -25,53 +24,26 @@ from ..store.runs import Run
 from ..store.understand import records
 from . import compare
 from .blocks import spread_out
+from .growing import (
+    Choice,
+    Growing,
+    candidates_of,
+    decide,
+    growing,
+    how_of,
+    wishes_of_choice,
+)
 from .party import Partaker, Party, Prompts, finish, new_context, several
 
 if TYPE_CHECKING:
-    from ..decide.choosing import How
     from ..decide.decision import Decision, Spent
     from ..decide.figures import Wishes
-    from ..decide.resample import Candidate
-    from ..decide.sample import About, Sampler
-    from ..metrics.summary import Summarizer
+    from ..decide.sample import About
 
 EXPERIMENT = "optimize"
 MAX_REQUESTS = 2000
 
 _Kept = str | Path | tuple[str | None, str | Path]
-Scores = Mapping[str, Mapping[str, float]]
-"""The user's own figures: by candidate, by column."""
-
-
-class Choice(TypedDict, total=False):
-    """What is wanted of candidates, and how the choice is made; every key may be left out.
-
-    `require` are limits that must be kept ("ttft_ms.p95<800", "error_rate<1%"), `minimise` and
-    `maximise` figures to choose by ("cost", "ttft_ms.p95"), `weights` what each counts for (1
-    unless given). `profile` is "interactive", "batch" or "cheapest": criteria with weights, which
-    the others add to; it is "interactive" where no criterion is given. `scores` are the user's own
-    figures by candidate, such as quality. `current` is the candidate in use. An answer is one that
-    `confidence` of the resamples give (0.95); `seed` is of everything that is drawn.
-
-    Of kept runs: `prices`, as for `load`. Of measured candidates: `concurrency` requests are under
-    way at a time, of all together (1); it ends after `max_requests` (2000) or before `max_cost`
-    dollars, of all together.
-    """
-
-    require: Sequence[str]
-    minimise: Sequence[str]
-    maximise: Sequence[str]
-    weights: Mapping[str, float]
-    profile: str | None
-    scores: Scores
-    current: str | None
-    confidence: float
-    seed: int
-    prices: Prices | None
-    reprice: bool
-    concurrency: int
-    max_requests: int
-    max_cost: Decimal | int | str | None
 
 
 def optimize(
@@ -129,117 +101,6 @@ def _named(candidates: Any) -> list[tuple[str | None, str]]:
     return [(name, str(run)) for name, run in pairs]
 
 
-# --- candidates that grow -------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Growing:
-    """One candidate while its records come in."""
-
-    config: Mapping[str, Any]
-    sampler: Sampler
-    summarizer: Summarizer
-    context: Context
-    error: str | None = None
-    """Of its first request that failed."""
-
-    def add(self, record: Record) -> None:
-        self.sampler.add(record)
-        self.summarizer.add(record)
-        if record.error is not None and self.error is None:
-            self.error = record.error.unquoted().message
-
-
-def _growing(config: Mapping[str, Any], context: Context) -> _Growing:
-    # numpy loads here, after the capture.
-    from ..decide.sample import Sampler
-    from ..metrics.summary import Summarizer
-
-    return _Growing(config, Sampler(), Summarizer(), context)
-
-
-def _candidates(found: Mapping[str, _Growing], scores: Scores) -> list[Candidate]:
-    from ..decide.resample import Candidate
-
-    return [
-        Candidate(name, one.sampler.sample(one.context), scores.get(name, {}))
-        for name, one in found.items()
-    ]
-
-
-def _wishes(choice: Choice, names: Sequence[str]) -> Wishes:
-    from ..decide.figures import Asked, wishes_of
-
-    asked = Asked(
-        require=choice.get("require", ()),
-        minimise=choice.get("minimise", ()),
-        maximise=choice.get("maximise", ()),
-        weights=choice.get("weights", {}),
-        profile=choice.get("profile"),
-    )
-    return wishes_of(asked, _columns(choice.get("scores", {}), names))
-
-
-def _columns(scores: Scores, names: Sequence[str]) -> list[str]:
-    """The columns of the scores, which every candidate must have."""
-    columns = list(dict.fromkeys(column for row in scores.values() for column in row))
-    if unknown := [name for name in scores if name not in names]:
-        raise UsageError(f"scores of {unknown[0]}: no such candidate; there are {', '.join(names)}")
-    for name in names if columns else ():
-        row = scores.get(name, {})
-        missing = [column for column in columns if column not in row]
-        if missing:
-            raise UsageError(f"the candidate {name} has no {missing[0]} among the scores")
-        if low := [column for column in columns if not 0.0 <= row[column] < float("inf")]:
-            raise UsageError(f"the {low[0]} of {name} is {row[low[0]]:g}: scores begin at 0")
-    return columns
-
-
-def _how(choice: Choice, found: Mapping[str, _Growing], kept: Sequence[str]) -> How:
-    from ..decide.choosing import How
-
-    confidence = choice.get("confidence", 0.95)
-    if not 0.5 < confidence < 1.0:
-        raise UsageError(f"confidence is {confidence:g}: it must be between 0.5 and 1")
-    return How(
-        current=choice.get("current"),
-        confidence=confidence,
-        seed=choice.get("seed", 0),
-        runs=kept,
-        origins={name: one.config for name, one in found.items()},
-    )
-
-
-def _decide(
-    found: Mapping[str, _Growing],
-    choice: Choice,
-    kept: Sequence[str],
-    spent: Spent | None = None,
-    also: Sequence[str] = (),
-) -> Decision:
-    from ..decide.choosing import choose
-
-    how = _how(choice, found, kept)
-    wishes = _wishes(choice, list(found))
-    candidates = _candidates(found, choice.get("scores", {}))
-    if not any(one.sample.answers for one in candidates):
-        told = "; ".join(f"{name}: {one.error}" for name, one in found.items())
-        raise RunError(f"no request succeeded of any candidate: {told}")
-    notes = [*also, *_doubts(found)]
-    return choose(candidates, wishes, replace(how, spent=spent, notes=notes))
-
-
-def _doubts(found: Mapping[str, _Growing]) -> list[str]:
-    """What speaks against a candidate's own figures."""
-    told = []
-    for name, one in found.items():
-        validity = one.summarizer.result(one.context).validity
-        if validity.verdict == "invalid":
-            why = "; ".join(r.message for r in validity.reasons if r.severity == "invalid")
-            told.append(f"the figures of {name} are invalid by their own verdict: {why}")
-    return told
-
-
 # --- kept runs ------------------------------------------------------------------------------
 
 
@@ -248,20 +109,35 @@ def _of_kept(named: Sequence[tuple[str | None, str]], choice: Choice) -> Decisio
         raise UsageError("there is no run to choose from: name some, or a comparison's")
     book = open_book(choice.get("prices"))
     anew = choice.get("prices") is not None and choice.get("reprice", True)
-    found: dict[str, _Growing] = {}
-    kept = []
+    found: dict[str, Growing] = {}
+    kept: list[str] = []
     for name, run in named:
-        one = runs.find(run)
-        kept.append(one.file.context.id)
-        if kept.count(kept[-1]) > 1:
+        rounds = [one for one in _rounds(runs.find(run)) if one.file.context.id not in kept]
+        if not rounds:
             raise UsageError(f"{run} is named twice as a run")
-        _add_run(
-            found, one, name, records(one, pricer=pricer_of(one.file.context, book, anew=anew))
-        )
-    return _decide(found, choice, kept, also=_unlike(found))
+        for one in rounds:
+            pricer = pricer_of(one.file.context, book, anew=anew)
+            kept.append(one.file.context.id)
+            _add_run(found, one, name, records(one, pricer=pricer))
+    return decide(found, choice, kept, also=_unlike(found))
 
 
-def _add_run(found: dict[str, _Growing], run: Run, name: str | None, records: Any) -> None:
+def _rounds(run: Run) -> list[Run]:
+    """All rounds of the choice that the run is one of, the first one first; else the run alone."""
+    first = run.file.context.config.get("choice")
+    if first is None:
+        return [run]
+    # In the home folder they lie side by side, in a folder of their own the later in the first.
+    base = run.path.parent
+    paths = [base, *(file.parent for file in base.glob(f"*/{runs.RUN}"))]
+    paths += [file.parent for file in run.path.glob(f"*/{runs.RUN}")]
+    near = [path for path in paths if path.name >= first or path in (base, run.path)]
+    found = {path: runs.load(path) for path in near if (path / runs.RUN).is_file()}
+    same = [one for one in found.values() if one.file.context.config.get("choice") == first]
+    return sorted(same, key=lambda one: one.file.context.id)
+
+
+def _add_run(found: dict[str, Growing], run: Run, name: str | None, records: Any) -> None:
     context = run.file.context
     experiment = context.config.get("experiment")
     if experiment in (compare.EXPERIMENT, EXPERIMENT):
@@ -275,19 +151,19 @@ def _add_run(found: dict[str, _Growing], run: Run, name: str | None, records: An
         raise UsageError(
             f"{run.path} is a run of `{experiment}`: its requests are of several kinds"
         )
-    one = _growing(context.config, context)
+    one = growing(context.config, context)
     found[_new_name(found, context, name)] = one
     for record in records:
         one.add(record)
 
 
-def _add_arms(found: dict[str, _Growing], context: Context, records: Any) -> None:
+def _add_arms(found: dict[str, Growing], context: Context, records: Any) -> None:
     """Candidates of one name are one, whose requests come from several runs."""
     for name, own in context.config["arms"].items():
         config = {**context.config, **own}
         planned = config.get("shares", {}).get(name) or config["requests"]
         if name not in found:
-            found[name] = _growing(config, replace(context, config=config, planned=planned))
+            found[name] = growing(config, replace(context, config=config, planned=planned))
         elif _whom(found[name].config) != _whom(config):
             raise UsageError(f"two runs have a candidate {name}, but not the same one")
         else:
@@ -301,7 +177,7 @@ def _whom(config: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(config.get(key) for key in ("provider", "model", "base_url"))
 
 
-def _new_name(found: Mapping[str, _Growing], context: Context, name: str | None) -> str:
+def _new_name(found: Mapping[str, Growing], context: Context, name: str | None) -> str:
     config = context.config
     model = str(config.get("model") or context.id)
     if name is not None and name in found:
@@ -310,7 +186,7 @@ def _new_name(found: Mapping[str, _Growing], context: Context, name: str | None)
     return next((one for one in usual if one and one not in found), f"{model}-{context.id}")
 
 
-def _unlike(found: Mapping[str, _Growing]) -> list[str]:
+def _unlike(found: Mapping[str, Growing]) -> list[str]:
     """How the runs were measured in different ways, in words."""
     from ..decide.sample import about, differences
 
@@ -368,19 +244,19 @@ async def _of_live(asking: _Asking, *, handle_signals: bool) -> Decision:
 
     choice, names = asking.choice, list(asking.lenses)
     check_names(names, choice.get("current"))
-    wishes = _wishes(choice, names)
+    wishes = wishes_of_choice(choice, names)
     limit = choice.get("max_requests", MAX_REQUESTS)
     if limit < len(names):
         raise UsageError(f"max-requests is {limit}: it must be at least one of each candidate")
     parties = compare.parties_of(asking.lenses, asking.prompts)
-    _how(choice, {}, ())
-    found: dict[str, _Growing] = {}
+    how_of(choice, {}, ())
+    found: dict[str, Growing] = {}
     ledger = _Ledger()
     shares: Mapping[str, int] = dict.fromkeys(names, first_round(wishes))
     while shares := _within(shares, limit, choice.get("max_cost"), ledger):
         await _round(asking, parties, shares, found, ledger, handle_signals=handle_signals)
         shares = {} if ledger.stopped else _next(found, wishes, choice)
-    return _decide(found, choice, ledger.kept, ledger.spent())
+    return decide(found, choice, ledger.kept, ledger.spent())
 
 
 def _within(
@@ -404,7 +280,7 @@ async def _round(
     asking: _Asking,
     parties: Mapping[str, Party],
     shares: Mapping[str, int],
-    found: dict[str, _Growing],
+    found: dict[str, Growing],
     ledger: _Ledger,
     *,
     handle_signals: bool,
@@ -434,6 +310,7 @@ async def _round(
         "max_cost": None if cost is None else str(cost),
     }
     context = new_context(asking.name, config)
+    config["choice"] = ledger.kept[0] if ledger.kept else context.id
     captured = await compare.capture_turns(
         arena, context, asking.on_progress, handle_signals=handle_signals
     )
@@ -471,11 +348,11 @@ def _counted(found: Any, ledger: _Ledger) -> Any:
         yield record
 
 
-def _next(found: Mapping[str, _Growing], wishes: Wishes, choice: Choice) -> Mapping[str, int]:
+def _next(found: Mapping[str, Growing], wishes: Wishes, choice: Choice) -> Mapping[str, int]:
     from ..decide.rounds import next_round
     from ..decide.standing import standing_of
 
-    candidates = _candidates(found, choice.get("scores", {}))
+    candidates = candidates_of(found, choice.get("scores", {}))
     if not any(one.sample.answers for one in candidates):
         return {}
     standing = standing_of(candidates, wishes, seed=choice.get("seed", 0))
