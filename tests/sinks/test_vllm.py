@@ -22,7 +22,8 @@ from sink_runs import (
     written,
 )
 
-from llm_latency_lens.record import Usage
+from llm_latency_lens.imports import read
+from llm_latency_lens.record import Status, Usage
 from llm_latency_lens.sinks.vllm_peaks import peaks_of
 
 
@@ -148,6 +149,21 @@ def test_the_lists_are_in_the_order_of_the_requests_and_without_texts():
     assert "generated_texts" not in found
     kept = saved([answered(2)], keep_text=True)
     assert kept["generated_texts"] == ["".join(f"word {number}" for number in range(2, 8))]
+
+
+def test_the_reader_of_vllms_own_files_finds_the_same_requests():
+    (found,) = read(written("vllm", run_of(), "result.json"), lambda _: None)
+    assert (found.tool, found.model, found.rate) == ("vllm bench serve", "m", 20.0)
+    measured = {record.index: record for record in mixed() if not record.attempt}
+    ok = [record for record in found.records if record.status is Status.OK]
+    answers = [record for record in measured.values() if record.status is Status.OK]
+    answers = [record for record in answers if not record.warmup]
+    assert [record.ttft_ns for record in ok] == [record.ttft_ns for record in answers]
+    assert [record.events.gaps_ns() for record in ok] == [
+        record.events.gaps_ns() for record in answers
+    ]
+    assert [record.usage.output for record in ok] == [record.usage.output for record in answers]
+    assert len(found.records) == len(ok) + 2
 
 
 def test_the_load_is_told_in_vllms_words():
