@@ -6,11 +6,13 @@ from importlib import import_module
 from io import BytesIO
 
 import pytest
-from sink_runs import context, mixed, run_of, written
+from sink_runs import answered, context, mixed, refused, run_of, written
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.metrics.summary import Summarizer
+from llm_latency_lens.record import RequestError
 from llm_latency_lens.sinks import FORMATS, Exported, export_of
+from llm_latency_lens.timeline import ErrorKind, Stage
 
 
 def counted() -> tuple[Exported, list[int]]:
@@ -63,6 +65,19 @@ def test_no_format_decodes_a_run_twice(to: str):
             Exported(exported.context, exported.read), BytesIO(), *[BytesIO() for _ in form.parts]
         )
         assert reads == [13]
+
+
+@pytest.mark.parametrize("to", [name for name, form in FORMATS.items() if not form.binary])
+def test_no_export_has_texts_unless_they_are_kept(to: str):
+    secret = answered(1)
+    secret.events.text = ["my secret"] * 8
+    filtered = refused(2)
+    filtered.error = RequestError(ErrorKind.CONTENT_FILTER, Stage.WAIT, "refused: my secret")
+    form = FORMATS[to]
+    for module in (form.module, *form.variants.values()):
+        files = [BytesIO() for _ in ("", *form.parts)]
+        import_module(f"llm_latency_lens.sinks.{module}").write(run_of([secret, filtered]), *files)
+        assert not any(b"secret" in file.getvalue() for file in files)
 
 
 def test_an_experiment_has_records_and_no_result():
