@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from kept import keep, say, typical
 
+from llm_latency_lens.lens import load
+from llm_latency_lens.metrics.portraits import Portraits
+from llm_latency_lens.metrics.shapes import Shapes
+from llm_latency_lens.report.waterfall import request_facts
 from llm_latency_lens.sinks import FORMATS
 from llm_latency_lens.store import runs
 
@@ -147,9 +151,14 @@ def test_a_page_takes_what_holds_no_gaps(home: Path, tmp_path: Path) -> None:
     guide = tmp_path / "guide.json"
     guide.write_bytes(gzip.decompress((FIXTURES / "guidellm-0.8.1.json.gz").read_bytes()))
     assert say("import", str(guide)).code == 0
-    said = say("report", "--html", str(tmp_path / "page.html"), "--quiet")
-    assert (said.code, said.err) == (0, "")
-    assert "GuideLLM 0.8.1" in (tmp_path / "page.html").read_text()
+    portraits = Portraits()
+    found = load("latest", also=[portraits])
+    (portrait,) = portraits.of(found.result, found.run.file.context)
+    assert portrait.result.run.measured_by == "GuideLLM 0.8.1"
+    assert Shapes(portrait.traces).over_time() is not None
+    typical = portrait.traces.typical()
+    assert typical is not None
+    assert "connection" not in dict(request_facts(typical, found.result))
 
 
 def test_what_was_brought_in_before_is_not_brought_in_twice(home: Path) -> None:
