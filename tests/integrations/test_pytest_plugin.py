@@ -175,6 +175,16 @@ def test_a_wrong_marker_is_one_line(session: pytest.Pytester, mark: str, told: s
     assert "During handling" not in ran.stdout.str()
 
 
+def test_a_marker_that_could_not_count_is_no_silent_pass(session: pytest.Pytester) -> None:
+    session.makepyfile(
+        test_old="import pytest, unittest\nclass TestIt(unittest.TestCase):\n"
+        "    @pytest.mark.latency('ttft_ms.p95<1')\n    def test_it(self):\n        pass\n"
+    )
+    ran = _run(session, "test_old.py")
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["the marker latency is for test functions, which this is not"])
+
+
 def test_what_failed_throughout_cannot_be_judged(session: pytest.Pytester) -> None:
     session.makepyfile(
         test_down="import pytest\n@pytest.mark.latency(repeat=2)\ndef test_it(lens):\n"

@@ -169,7 +169,7 @@ class TestLens:
 def lens_of(config: pytest.Config, item: pytest.Item, temporary: Callable[[], Path]) -> TestLens:
     """The fixture's value for one test. Raises UsageError where there is nothing to replay."""
     settings = settings_of(config)
-    measured = item.stash.setdefault(MEASURED, Measured(item.nodeid))
+    measured = item.stash[MEASURED] = Measured(item.nodeid)
     recording = Recording.of(settings.replay, item.nodeid) if settings.replay else None
     return TestLens(settings.own, measured, _folder(settings, item, temporary), recording)
 

@@ -23,6 +23,7 @@ from .pytest_settings import settings_of
 from .recordings import place_of
 
 _ENDING = ".lens"
+_CALLED = pytest.StashKey[bool]()
 _KNOWN = ("repeat", "allow_regression", "allow_invalid")
 
 
@@ -71,6 +72,14 @@ class Limiter:
         self._marked = max(1, len(marked))
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        item.stash[_CALLED] = False
+        yield
+        if not item.stash[_CALLED] and item.get_closest_marker(self._name):
+            # Methods of unittest's classes are not called by pytest itself.
+            raise _failed(f"the marker {self._name} is for test functions, which this is not")
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         if self._running is pyfuncitem or not pyfuncitem.get_closest_marker(self._name):
             return (yield)
@@ -78,6 +87,7 @@ class Limiter:
             asked = Asked.of(pyfuncitem, self._name)
         except UsageError as error:
             raise _failed(f"the marker {self._name}: {error}") from None
+        pyfuncitem.stash[_CALLED] = True
         measured = pyfuncitem.stash.get(MEASURED, Measured(pyfuncitem.nodeid))
         measured.clear()
         self._running = pyfuncitem
