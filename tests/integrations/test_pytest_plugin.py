@@ -12,6 +12,7 @@ from random import Random
 
 import junitparser
 import pytest
+import requests
 
 from llm_latency_lens import EventKind, Lens, Prompt, Record, Status, load
 from llm_latency_lens.experiments.party import described
@@ -26,7 +27,7 @@ from llm_latency_lens.testing.process import start_simulator
 pytest_plugins = "pytester"
 
 # A session in this process forgets what it has loaded, and numpy cannot be loaded twice.
-LOADED = (pytest_limits, pytest_summary)
+LOADED = (pytest_limits, pytest_summary, requests)
 PLUGIN = "llm_latency_lens.integrations.pytest_plugin"
 SUITE = """
 import asyncio
@@ -105,7 +106,7 @@ def test_a_replayed_suite_gives_the_recorded_numbers_without_an_endpoint(
     assert max(map(len, ran.outlines)) <= 200
     cases = {case.name: case for case in next(iter(junitparser.JUnitXml.fromfile("junit.xml")))}
     told = {item.name: item.value for item in cases["test_missed"].child(junitparser.Properties)}
-    assert told["latency.ttft_ms.p50"] == str(round(ttft.p50, 3))
+    assert told["latency.ttft_ms.p50"] == str(round(ttft.p50, 6))
     assert (told["latency.limits"], told["latency.passed"]) == ("1/2", "False")
     told = {item.name: item.value for item in cases["test_kept"].child(junitparser.Properties)}
     assert (told["latency.requests"], told["latency.ok"]) == ("3", "3")
@@ -126,6 +127,34 @@ def test_a_missed_limit_shows_the_distribution(session: pytest.Pytester, recorde
         ]
     )
     assert "itl_ms, " not in ran.stdout.str()
+
+
+def test_what_other_clients_ask_counts(session: pytest.Pytester, recorded: Path) -> None:
+    url = (recorded / "url").read_text()
+    session.makepyfile(
+        test_sdk=f"""
+import pytest
+import requests
+
+BODY = {{"model": "sim", "stream": True, "messages": [{{"role": "user", "content": "Hi"}}]}}
+
+@pytest.mark.latency("ttft_ms.p50<1us", repeat=2, allow_invalid=True)
+def test_it(lens):
+    with lens.watch() as seen:
+        assert requests.post("{url}/chat/completions", json=BODY).status_code == 200
+    assert len(seen) == 1
+    with lens.watch():
+        pass
+"""
+    )
+    ran = _run(session, "test_sdk.py")
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["ttft_ms, 2 values", "*test_sdk.py::test_it*2/2*0/1 ✗"])
+    assert "kept in" not in ran.stdout.str()
+    _record(Path("kept"), "test_sdk.py::test_it", factor=1.0)
+    ran = _run(session, "test_sdk.py", "--lens-replay=kept", "-rs")
+    ran.assert_outcomes(skipped=1)
+    ran.stdout.fnmatch_lines(["*what other clients ask cannot be replayed*"])
 
 
 def test_expect_fails_in_the_line_that_expected(session: pytest.Pytester, recorded: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Unpack
 
 import pytest
 
+from ..clock import SystemClock
 from ..engine.load import Load
 from ..engine.plan import OnProgress
+from ..engine.vitals import Vitals
 from ..lens import Lens, OnText
 from ..measured import Benchmark, Profile
 from ..metrics.result import Result
@@ -19,6 +22,7 @@ from ..store.runs import Run
 from .pytest_measured import Measured
 from .pytest_settings import Settings, arguments, settings_of
 from .recordings import Recording, begin, mark
+from .sdk.watching import Seen, watch
 
 MEASURED = pytest.StashKey[Measured]()
 
@@ -109,6 +113,17 @@ class TestLens:
         found = await self._lens.abenchmark(prompts, name=name, on_progress=on_progress, **load)
         return self._took_run(found)
 
+    @contextmanager
+    def watch(self, *clients: Any, provider: str | None = None) -> Iterator[Seen]:
+        """What the test's own code asks in a `with` block, by an SDK or an HTTP library, counts for
+        the test: see `llm_latency_lens.watch`. It cannot be replayed: such a test is skipped."""
+        if self._recording:
+            pytest.skip("what other clients ask cannot be replayed: this needs the endpoint")
+        vitals = Vitals(SystemClock())
+        with watch(*clients, provider=provider, prices=self._own.get("prices")) as seen:
+            yield seen
+        self.measured.watch(seen, vitals.finish())
+
     # -- what was measured --------------------------------------------------------------------
 
     @property
@@ -167,10 +182,10 @@ class TestLens:
 
 
 def lens_of(config: pytest.Config, item: pytest.Item, temporary: Callable[[], Path]) -> TestLens:
-    """The fixture's value for one test. Raises UsageError where there is nothing to replay."""
+    """The fixture's value for one test."""
     settings = settings_of(config)
     measured = item.stash[MEASURED] = Measured(item.nodeid)
-    recording = Recording.of(settings.replay, item.nodeid) if settings.replay else None
+    recording = Recording(settings.replay, item.nodeid) if settings.replay else None
     return TestLens(settings.own, measured, _folder(settings, item, temporary), recording)
 
 

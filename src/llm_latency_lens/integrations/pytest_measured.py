@@ -15,6 +15,7 @@ from ..decide.gate import Gate, Limits, gate
 from ..decide.sample import Sample, sample_of
 from ..decide.thresholds import parse_threshold
 from ..errors import UsageError
+from ..experiments.party import new_context
 from ..metrics.columns import FIGURES
 from ..metrics.context import Context, Health
 from ..metrics.objectives import COST
@@ -42,16 +43,33 @@ class Measured:
 
     def add(self, context: Context, records: Iterable[Record], path: Path) -> None:
         """One more run; requests keep numbers of their own."""
+        self.folder = path.parent if self.folder else path
+        self._add(context, records)
+
+    def watch(self, seen: Sequence[Record], health: Health) -> None:
+        """What other clients asked, which is kept nowhere."""
+        records = list(seen)
+        if not records:
+            return
+        stamped = sum(record.clock_source == "kernel" for record in records)
+        if stamped:
+            health.clock_source = "kernel" if stamped == len(records) else "mixed"
+        told = _common([{"provider": one.provider, "model": one.model} for one in records])
+        context = new_context(self.test, told)
+        context.planned, context.health = len(records), health
+        self._add(context, records)
+
+    def _add(self, context: Context, records: Iterable[Record]) -> None:
         first = max((record.index for record in self.records), default=-1) + 1
         self.records += [replace(record, index=first + record.index) for record in records]
         self.contexts.append(context)
-        self.folder = path if len(self.contexts) == 1 else path.parent
         self._result = None
 
     def clear(self) -> None:
         """Forget what was measured before the test began."""
         self.contexts.clear()
         self.records.clear()
+        self.folder = None
         self._result = None
 
     @property
@@ -97,7 +115,8 @@ class Measured:
         for example in self.result.requests.error_examples:
             words = f"{example.count:,} x {example.kind} ({example.stage}): {example.message}"
             page.paragraph("failed", words, indent=8)
-        page.line(f"kept in {self.folder}")
+        if self.folder:
+            page.line(f"kept in {self.folder}")
         return out.getvalue().rstrip()
 
     def values(self, figure: str) -> list[float]:

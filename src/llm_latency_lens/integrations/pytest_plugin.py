@@ -68,17 +68,13 @@ def lens(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TestLens]:
     """Measures the model that flags, variables or the ini file name; see `TestLens`."""
-    from ..errors import LensError
     from .pytest_lens import lens_of
     from .pytest_summary import properties
 
     def temporary() -> Path:
         return tmp_path_factory.mktemp("lens")
 
-    try:
-        made = lens_of(request.config, request.node, temporary)
-    except LensError as error:
-        raise pytest.fail.Exception(f"lens: {error}", pytrace=False) from None
+    made = lens_of(request.config, request.node, temporary)
     yield made
     request.node.user_properties.extend(properties(made.measured))
 

@@ -33,7 +33,7 @@ def properties(measured: Measured) -> list[Property]:
         name, of = figure.split(".")
         summary = getattr(result.metrics, name)
         if summary is not UNSET:
-            found[figure] = round(getattr(summary, of), 3)
+            found[figure] = round(getattr(summary, of), 6)  # to the nanosecond
     if result.cost.total is not None:
         found["cost_usd"] = str(result.cost.total)
     found["verdict"] = result.validity.verdict

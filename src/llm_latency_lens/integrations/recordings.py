@@ -70,33 +70,34 @@ class Recording:
 
     folder: Path
     test: str
-    left: list[Run] = field(default_factory=list)
-    count: int = 0
-
-    @classmethod
-    def of(cls, folder: Path, test: str) -> Recording:
-        """Raises UsageError where there is none, StoreError where it cannot be read."""
-        path = folder / place_of(test)
-        found = [runs.load(file.parent) for file in path.glob(f"*/{runs.RUN}")]
-        if not found:
-            raise UsageError(f"there is no recording of {test} in {folder}: {_again(folder)}")
-        found.sort(key=lambda run: run.file.context.started_at_unix_ns)
-        return cls(folder, test, found, len(found))
+    _kept: list[Run] | None = None
+    _taken: set[str] = field(default_factory=set)
 
     def take(self, lens: Lens, prompts: Prompts, how: Load, **settings: Any) -> Benchmark:
-        """The first run left that asked the same. Raises UsageError where there is none."""
+        """The first run left that asked the same. Raises UsageError where there is none, and
+        StoreError where the recording cannot be read."""
         asked = _plain({**lens.party().config, **described(several(prompts), False), **how})
-        kept = [_plain(run.file.context.config) for run in self.left]
-        for run, config in zip(self.left, kept, strict=True):
+        left = [(run, _plain(run.file.context.config)) for run in self._left()]
+        for run, config in left:
             if not _differences(config, asked):
-                self.left.remove(run)
+                self._taken.add(run.file.context.id)
                 return load(run.path, **settings)
-        raise UsageError(self._missing(asked, kept))
+        raise UsageError(self._missing(asked, [config for _, config in left]))
 
-    def _missing(self, asked: Mapping[str, Any], kept: Iterable[Mapping[str, Any]]) -> str:
-        found = min((_differences(config, asked) for config in kept), key=len, default=None)
+    def _left(self) -> list[Run]:
+        """What was not taken yet, in the order in which it began."""
+        if self._kept is None:
+            path = self.folder / place_of(self.test)
+            found = [runs.load(file.parent) for file in path.glob(f"*/{runs.RUN}")]
+            self._kept = sorted(found, key=lambda run: run.file.context.started_at_unix_ns)
+        return [run for run in self._kept if run.file.context.id not in self._taken]
+
+    def _missing(self, asked: Mapping[str, Any], left: Iterable[Mapping[str, Any]]) -> str:
+        if not self._kept:
+            return f"there is no recording of {self.test} in {self.folder}: {_again(self.folder)}"
+        found = min((_differences(config, asked) for config in left), key=len, default=None)
         if found is None:
-            why = f"it has {self.count} runs, and the test asks for one more"
+            why = f"it has {len(self._kept)} runs, and the test asks for one more"
         else:
             why = f"the nearest run in it differs: {'; '.join(found)}"
         return f"the recording of {self.test} lacks this request: {why}; {_again(self.folder)}"
