@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = ("decode", "formats", "metrics", "history", "command", "truth", "streaming")
-NAMED = ("changes", "export", "gate", "optimize")
+NAMED = ("changes", "export", "gate", "instrument", "optimize")
 """Only when named: they take minutes."""
 
 

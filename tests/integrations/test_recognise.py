@@ -22,6 +22,7 @@ ASKS = {
     "http://localhost:8000/v1/rerank": Ask("vllm", "rerank"),
     "https://api.groq.com/openai/v1/chat/completions": Ask("groq", "chat"),
     "https://codestral.mistral.ai/v1/fim/completions": Ask("mistral", "chat"),
+    "https://api.mistral.ai/v1/chat/completions#stream": Ask("mistral", "chat"),
     "https://openrouter.ai/api/v1/chat/completions?x=1": Ask("openrouter", "chat"),
     AZURE: Ask("azure", "chat", "my-gpt"),
     "https://x.openai.azure.com/openai/v1/chat/completions": Ask("azure", "chat"),

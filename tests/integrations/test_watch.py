@@ -196,6 +196,16 @@ def test_what_asks_no_model_is_passed_over(url: str) -> None:
     assert list(seen) == []
 
 
+def test_a_refusal_that_is_not_read() -> None:
+    answer = b"HTTP/1.1 429 X\r\nretry-after: 3\r\ncontent-length: 5\r\n\r\nwait!"
+    with saying(answer) as base_url, watch() as seen:
+        url = f"{base_url}/chat/completions"
+        with httpx2.stream("POST", url, content=BODY, headers=HEADERS) as refused:
+            assert refused.status_code == 429
+    assert seen[0].error is not None
+    assert (seen[0].error.kind, seen[0].error.retry_after_s) == (ErrorKind.RATE_LIMIT, 3)
+
+
 def test_a_stream_that_the_program_leaves(tmp_path: Path) -> None:
     with simulating(tmp_path, ttft="2ms", gap="200ms", tokens="50") as base_url, watch() as seen:
         url = f"{base_url}/chat/completions"

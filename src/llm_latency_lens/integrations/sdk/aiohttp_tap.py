@@ -12,7 +12,7 @@ from typing import Any
 from .begin import begin, is_idle
 from .call import Call, Noting, harmless, now
 from .patches import Patches
-from .stamped import arm, stamp_of
+from .stamped import arm, listen, sends_of, stamp_of
 
 _CALL = "_latency_lens_call"
 _SOCK = "_latency_lens_sock"
@@ -66,6 +66,7 @@ def _begin(request: Any, conn: Any) -> Call | None:
         about[_SOCK] = arm(conn.transport.get_extra_info("socket"))
     about[_CALL] = call
     call.start_ns = now()
+    listen(about[_SOCK])
     return call
 
 
@@ -105,6 +106,8 @@ def _receiving(original: Any) -> Any:
 
 @harmless
 def _take(call: Call, data: bytes, read_ns: int, sock: Any) -> None:
+    if not call.ends:
+        call.handed(*sends_of(sock))
     call.take(data, read_ns, 0 if sock is None else stamp_of(sock))
 
 

@@ -78,6 +78,7 @@ class Call:
         "reused",
         "sent_ns",
         "site",
+        "sock",
         "start_ns",
         "status",
         "takers",
@@ -112,6 +113,8 @@ class Call:
         self.connected_ns = self.connect_ns = self.tls_ns = 0
         self.tls_version: str | None = None
         self.reused = True
+        self.sock: Any = None
+        """Where the request is being sent, while it is."""
         self.offset_ns = offset_ns()
         self.offset_end_ns = 0
         self.status = 0
@@ -135,6 +138,11 @@ class Call:
         self.read_ns.append(read_ns)
         self.kernel_ns.append(kernel_ns)
         self.ends.append(len(self.body))
+
+    def handed(self, first_ns: int, last_ns: int) -> None:
+        """When the socket itself took the request; 0 where that is not known."""
+        if first_ns and last_ns:
+            self.start_ns, self.sent_ns = first_ns, last_ns
 
     def arrived(self, read_ns: int, kernel_ns: int = 0) -> None:
         """The first byte of the answer."""

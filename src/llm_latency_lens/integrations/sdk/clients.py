@@ -115,7 +115,7 @@ def _search(client: Any) -> Iterator[Sender]:
         seen.add(id(item))
         if name := _method(item):
             yield Sender(item, name)
-        elif depth < _DEEPEST:
+        if depth < _DEEPEST:
             queue.extend((part, depth + 1) for part in _parts(item))
 
 

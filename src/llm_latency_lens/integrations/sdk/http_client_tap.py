@@ -14,7 +14,7 @@ from typing import Any
 from .begin import begin, is_idle
 from .call import Call, Noting, harmless, now
 from .patches import Patches
-from .stamped import arm, stamp_of
+from .stamped import arm, listen, sends_of, stamp_of
 
 _CONNECTED = "_latency_lens_connected"
 _SERVED = "_latency_lens_served"
@@ -39,7 +39,7 @@ def _connecting(original: Any) -> Any:
     def new_conn(self: Any) -> Any:
         began = now()
         sock = original(self)
-        _note(self, began, now() - began)
+        _note(self, sock, began, now() - began)
         return sock
 
     return new_conn
@@ -89,6 +89,7 @@ def _begin(
     )
     if call is not None:
         call.connected_ns = now()
+        listen(connection.sock)
     return call
 
 
@@ -96,6 +97,7 @@ def _begin(
 def _sent(connection: Any, call: Call) -> None:
     """The request is on its way: expect its answer, and see what it took to connect."""
     call.start_ns, call.sent_ns = call.connected_ns, now()
+    sends = sends_of(connection.sock)
     about = connection.__dict__
     if about.get(_SERVED) is not connection.sock:
         call.reused = False
@@ -103,13 +105,16 @@ def _sent(connection: Any, call: Call) -> None:
         # Without TLS the connection is only made when the request is to be sent on it.
         call.start_ns = max(call.start_ns, began + call.connect_ns)
         about[_SERVED] = connection.sock
+    call.handed(*sends)
     arm(connection.sock)
     _expected[id(connection.sock)] = call
 
 
 @harmless
-def _note(connection: Any, began: int, took: int) -> None:
+def _note(connection: Any, sock: Any, began: int, took: int) -> None:
     connection.__dict__[_CONNECTED] = (began, took, 0, None)
+    if not is_idle():
+        listen(arm(sock))
 
 
 @harmless

@@ -17,7 +17,7 @@ from typing import Any
 from .begin import begin, is_idle
 from .call import Call, Noting, harmless, now
 from .patches import Patches
-from .stamped import arm, stamp_of
+from .stamped import arm, listen, sends_of, stamp_of
 
 _current: ContextVar[Call | None] = ContextVar("llm_latency_lens_call", default=None)
 """The call that is being sent, or whose head is being waited for."""
@@ -183,6 +183,8 @@ def _answered(call: Call, response: Any, stream: type[Any]) -> None:
     extensions = response.extensions
     network = extensions.get("network_stream")
     call.arrived(*(getattr(network, _AT, None) or (now(), 0)))
+    call.handed(*sends_of(call.sock))
+    call.sock = None
     call.status = response.status_code
     call.headers = tuple((_text(name), _text(value)) for name, value in response.headers.raw)
     call.http_version = _text(extensions.get("http_version", b"HTTP/1.1")).partition("/")[2]
@@ -215,8 +217,8 @@ def tap_sync_stream(module: ModuleType, patches: Patches) -> None:
 
     def writing(original: Any) -> Any:
         def write(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if _current.get() is not None:
-                _arm(self, self._sock)
+            if (call := _current.get()) is not None:
+                _arm(call, self, self._sock)
             return original(self, *args, **kwargs)
 
         return write
@@ -246,8 +248,8 @@ def _tap_async(owner: Any, patches: Patches, taken: Callable[[Any], Any]) -> Non
 
     def writing(original: Any) -> Any:
         async def write(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if _current.get() is not None:
-                _arm_anyio(self._stream)
+            if (call := _current.get()) is not None:
+                _arm_anyio(call, self._stream)
             return await original(self, *args, **kwargs)
 
         return write
@@ -266,9 +268,17 @@ def _came(stream: Any, read_ns: int, sock: Any, at: tuple[int, int] | None = Non
 
 
 @harmless
-def _arm(stream: Any, sock: Any) -> None:
+def _arm(call: Call, stream: Any, sock: Any) -> None:
     if _SOCK not in stream.__dict__:
         setattr(stream, _SOCK, arm(sock))
+    _listen(call, stream.__dict__[_SOCK])
+
+
+def _listen(call: Call, sock: Any) -> None:
+    """The first write of a request: its socket will know when it went out."""
+    if call.sock is None and sock is not None:
+        call.sock = sock
+        listen(sock)
 
 
 # -- anyio: the moment in which the event loop has the bytes --------------------------------------
@@ -295,7 +305,7 @@ def _stamp(protocol: Any) -> None:
 
 
 @harmless
-def _arm_anyio(stream: Any) -> None:
+def _arm_anyio(call: Call, stream: Any) -> None:
     protocol = getattr(_lowest(stream), "_protocol", None)
     if protocol is not None and _STAMPS not in protocol.__dict__:
         # What has come and was not read yet has no stamps.
@@ -303,6 +313,8 @@ def _arm_anyio(stream: Any) -> None:
         setattr(protocol, _STAMPS, deque([_NEVER] * waiting))
         transport = getattr(_lowest(stream), "_transport", None)
         setattr(protocol, _SOCK, transport and arm(transport.get_extra_info("socket")))
+    if protocol is not None:
+        _listen(call, protocol.__dict__[_SOCK])
 
 
 @harmless

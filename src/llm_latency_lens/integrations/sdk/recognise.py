@@ -68,7 +68,8 @@ def recognise(method: str, url: str, hint: str | None = None) -> Ask | None:
     """
     if method != "POST":
         return None
-    path = url.partition("?")[0].rstrip("/")
+    # Mistral's SDK tells its streams apart by a fragment, which no server sees.
+    path = url.partition("#")[0].partition("?")[0].rstrip("/")
     found = _PATHS(path)
     if found is None:
         return Ask(hint, "chat") if hint else None

@@ -16,6 +16,8 @@ import sys
 from typing import Any
 from weakref import WeakSet
 
+from .call import now
+
 _SO_TIMESTAMPNS = 35
 _ANCILLARY = 64
 _REAL_NS = struct.Struct("@qq")
@@ -23,6 +25,8 @@ _SECOND_NS = 1_000_000_000
 
 _last: dict[int, int] = {}
 """By the id of an armed socket: the stamp of its last read that nobody asked for yet."""
+_sends: dict[int, tuple[int, int]] = {}
+"""The same: when the first send since `listen` began, and when the last one had ended."""
 
 
 def _keep(sock: socket.socket, ancillary: list[Any]) -> None:
@@ -32,10 +36,32 @@ def _keep(sock: socket.socket, ancillary: list[Any]) -> None:
             _last[id(sock)] = seconds * _SECOND_NS + rest
 
 
+def _sent(sock: socket.socket, began: int) -> None:
+    if (known := _sends.get(id(sock))) is not None:
+        _sends[id(sock)] = (known[0] or began, now())
+
+
 class _Stamped(socket.socket):
-    """A socket that keeps the stamp of its last read."""
+    """A socket that keeps the stamp of its last read, and when it was written to."""
 
     __slots__ = ()
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        began = now()
+        size = super().send(data, flags)
+        _sent(self, began)
+        return size
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        began = now()
+        super().sendall(data, flags)
+        _sent(self, began)
+
+    def sendmsg(self, *args: Any) -> int:
+        began = now()
+        size = super().sendmsg(*args)
+        _sent(self, began)
+        return size
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         data, ancillary, _, _ = self.recvmsg(bufsize, _ANCILLARY, flags)
@@ -76,6 +102,7 @@ def arm(sock: Any) -> Any:
     except (OSError, TypeError):
         return None
     _last.pop(id(sock), None)
+    _sends.pop(id(sock), None)
     _armed.add(sock)
     return sock
 
@@ -83,6 +110,17 @@ def arm(sock: Any) -> Any:
 def stamp_of(sock: Any) -> int:
     """The kernel's stamp of the read that was just made, in real time; 0 where there is none."""
     return _last.pop(id(sock), 0)
+
+
+def listen(sock: Any) -> None:
+    """A request is about to be sent on this socket, which may be none."""
+    if type(sock) is _Stamped:
+        _sends[id(sock)] = (0, 0)
+
+
+def sends_of(sock: Any) -> tuple[int, int]:
+    """When the request was handed to the kernel: its first byte, its last; 0 where unknown."""
+    return _sends.pop(id(sock), (0, 0))
 
 
 def hold() -> None:
@@ -102,7 +140,8 @@ def let_go() -> None:
                 sock.__class__ = socket.socket  # type: ignore[assignment]
             if sock.fileno() >= 0:
                 sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 0)
-        _last.pop(id(sock), None)
     _armed.clear()
+    _last.clear()
+    _sends.clear()
     while _holder:
         _holder.pop().close()

@@ -172,8 +172,10 @@ def _fill_end(timeline: Timeline, call: Call, answer: Answer) -> None:
         return
     timeline.closed_ns = call.closed_ns
     stage = Stage.STREAM if answer.status else Stage.WAIT if call.sent_ns else Stage.CONNECT
-    if call.failure is None and call.eof:
-        return  # the server left: the decoder says what that came to
+    if call.failure is None and (call.eof or answer.status >= 300):
+        # The server left, or refused, and an SDK that tries again does not read why: the decoder
+        # says what that came to.
+        return
     if call.failure is None:
         timeline.fail(ErrorKind.CANCELLED, stage, "the program closed the answer before its end")
         return
