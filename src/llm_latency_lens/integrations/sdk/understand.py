@@ -164,7 +164,7 @@ def _stamps(call: Call) -> tuple[array[int], array[int], str]:
 
 
 def _fill_end(timeline: Timeline, call: Call, answer: Answer) -> None:
-    timeline.complete = answer.whole
+    timeline.complete = answer.whole and timeline.failure is None
     last = answer.reads[-1][0] if answer.reads else None
     if answer.whole:
         stamps = _stamps(call)[0]
