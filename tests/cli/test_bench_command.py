@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
+import yaml
 from command_shell import Shell
 
 from drawn_samples import kept, records
@@ -130,6 +131,14 @@ def test_a_report_agrees_with_its_schema(
 
 def test_the_published_schema_is_the_one_of_the_code() -> None:
     assert json.loads((DOCS / "bench.schema.json").read_text()) == json_schema()
+
+
+def test_the_schema_of_a_suite_takes_what_the_program_takes(suite: Path) -> None:
+    judge = jsonschema.Draft202012Validator(json.loads((DOCS / "suite.schema.json").read_text()))
+    judge.validate(yaml.safe_load(SUITE))
+    doubled = yaml.safe_load(WRONG)  # takes the last of two names
+    wrong = {".".join(map(str, error.absolute_path)) for error in judge.iter_errors(doubled)}
+    assert {"name", "defaults", "cases.0.tags.0", "cases.2"} <= wrong
 
 
 def test_every_field_of_the_report_is_explained() -> None:

@@ -1,6 +1,7 @@
 """The reference pages of the command line, made from the settings themselves.
 
-`python -m llm_latency_lens.cli.reference docs/reference` writes `cli.md` and `config.schema.json`.
+`python -m llm_latency_lens.cli.reference docs/reference` writes `cli.md`,
+`config.schema.json` and `suite.schema.json`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from .app import VERBS
 from .commands import COMMANDS, groups_of
 from .settings import Setting, settings_of
+from .suite import SETTINGS
 
 _HEAD = """\
 # Command line
@@ -44,6 +46,7 @@ def pages() -> dict[str, str]:
     return {
         "cli.md": markdown(),
         "config.schema.json": json.dumps(schema(), indent=2) + "\n",
+        "suite.schema.json": json.dumps(suite_schema(), indent=2) + "\n",
     }
 
 
@@ -68,6 +71,46 @@ def schema() -> dict[str, Any]:
                 if keys
             },
         },
+        "additionalProperties": False,
+    }
+
+
+def suite_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a suite of cases."""
+    text = {"type": "string", "minLength": 1}
+    limit = {
+        "type": "object",
+        "properties": {"limit": text, "severity": {"enum": ["error", "warning"]}},
+        "required": ["limit"],
+        "additionalProperties": False,
+    }
+    shared = {
+        "tags": {"type": ["array", "string"], "items": text},
+        "thresholds": {"type": ["array", "string"], "items": {"anyOf": [text, limit]}},
+        "prompts": {"type": "array", "items": {"type": ["string", "object"]}, "minItems": 1},
+        **_described(SETTINGS.values()),
+    }
+    case = {"name": text, **shared}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Suite of latency-lens",
+        "description": "Cases to run, and what each is held to.",
+        "type": "object",
+        "properties": {
+            "name": text,
+            "defaults": {"type": "object", "properties": shared, "additionalProperties": False},
+            "cases": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": case,
+                    "required": ["name"],
+                    "additionalProperties": False,
+                },
+                "minItems": 1,
+            },
+        },
+        "required": ["cases"],
         "additionalProperties": False,
     }
 
@@ -100,13 +143,15 @@ def _row(item: Setting) -> str:
 
 def _keys(commands: Iterable[str]) -> dict[str, Any]:
     """What these commands can be told; of two settings of one name the first is described."""
+    items = (item for name in commands for group in groups_of(name) for item in settings_of(group))
+    return _described(item for item in items if item.name != "config" and not item.words)
+
+
+def _described(items: Iterable[Setting]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for item in (
-        item for name in commands for group in groups_of(name) for item in settings_of(group)
-    ):
-        if item.name != "config" and not item.words:
-            for written in (item.name, item.name.replace("_", "-")):
-                found.setdefault(written, {"description": item.help, **item.kind.schema})
+    for item in items:
+        for written in (item.name, item.name.replace("_", "-")):
+            found.setdefault(written, {"description": item.help, **item.kind.schema})
     return found
 
 
