@@ -64,6 +64,13 @@ def test_a_run_of_each_tool(home: Path) -> None:
     ]
 
 
+def test_a_folder_of_results(home: Path) -> None:
+    assert say("import", str(FIXTURES / "llmeter-0.2.0")).code == 0
+    (row,) = rows()
+    assert (row["source"], row["scenario"], row["ok"]) == ("LLMeter", "demo", 12)
+    assert row["duration_s"] == pytest.approx(1.515357402)
+
+
 def test_figures_are_those_of_the_tool(home: Path) -> None:
     say("import", str(VLLM))
     (row,) = rows()

@@ -298,6 +298,51 @@ def test_llmperf_by_its_summary_or_without_it() -> None:
         imports.read(summary, alone)
 
 
+# -- LLMeter ----------------------------------------------------------------------------------
+
+
+def test_llmeter() -> None:
+    lines = data_of("llmeter-0.2.0/responses.jsonl")
+    theirs = [json.loads(line) for line in lines.splitlines()]
+    (run,) = imports.read(lines, beside("llmeter-0.2.0"))
+    assert (run.tool, run.version, run.name) == ("LLMeter", None, "demo")
+    assert (run.provider, run.model, run.concurrency) == ("openai", "sim", 2)
+    assert run.window_s == pytest.approx(1.515357402)
+    assert len(ok(run)) == len(theirs) == 12
+    for metric, name in (("ttft_ns", "time_to_first_token"), ("e2e_ns", "time_to_last_token")):
+        found = median_ms([getattr(one, metric) for one in ok(run)])
+        assert found == pytest.approx(
+            1e3 * statistics.median(one[name] for one in theirs), abs=1e-5
+        )
+    assert median_ms([one.tpot_ns for one in ok(run)]) == pytest.approx(
+        1e3 * statistics.median(one["time_per_output_token"] for one in theirs), abs=1e-5
+    )
+    assert all(one.events.gaps_ns() == [] for one in run.records)
+    assert {(one.usage.input, one.usage.output) for one in ok(run)} == {(5, 16)}
+    assert run.started_at_unix_ns == 1795909540 * 1_000_000_000
+
+
+def test_llmeter_alone_and_with_a_failure() -> None:
+    line = {
+        "response_text": None,
+        "time_to_first_token": None,
+        "time_to_last_token": None,
+        "num_tokens_output": None,
+        "error": "Error code: 429 - slow down",
+    }
+    (run,) = imports.read(json.dumps(line).encode(), alone)
+    assert (run.model, run.started_at_unix_ns, run.window_s) == (None, None, 0.0)
+    error = run.records[0].error
+    assert error is not None
+    assert error.kind is ErrorKind.RATE_LIMIT
+    odd = {**line, "error": None, "request_time": "noon"}
+    with pytest.raises(UsageError, match="looks like a result of LLMeter"):
+        imports.read(json.dumps(odd).encode(), alone)
+    naive = {**line, "error": None, "request_time": "2026-11-28T23:45:40"}
+    (run,) = imports.read(json.dumps(naive).encode(), alone)
+    assert run.started_at_unix_ns == 1795909540 * 1_000_000_000
+
+
 # -- all of them ------------------------------------------------------------------------------
 
 
@@ -307,7 +352,10 @@ def test_llmperf_by_its_summary_or_without_it() -> None:
         (b"", "no result of a tool"),
         (b"not json", "neither JSON nor JSON lines"),
         (b"\xff\xfe{}", "neither JSON nor JSON lines"),
-        (b"[]", "no result of a tool that is known: GuideLLM, AIPerf, vllm bench serve, LLMPerf"),
+        (
+            b"[]",
+            "no result of a tool that is known: GuideLLM, AIPerf, vllm bench serve, LLMPerf",
+        ),
         (b"{}", "no result of a tool"),
         (b"5", "no result of a tool"),
         (b'{"benchmarks": []}', "holds no run"),

@@ -21,7 +21,9 @@ latency-lens import result.json --started-at 2026-01-31T09:30 --model llama-3"""
 
 
 def import_(call: Call, *, bringing: Bringing, place: Place, quiet: Quiet) -> int:  # noqa: ARG001
-    """Bring in results of GuideLLM, AIPerf, vllm bench serve and LLMPerf, or run directories.
+    """Bring in results of other tools: GuideLLM, AIPerf, vllm bench serve, LLMPerf and LLMeter.
+
+    Run directories of other machines are brought in too.
 
     Each becomes a run of its own, marked with the tool and its version. What a file does not hold
     stays unknown. A file that was brought in before is not brought in twice.

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import UsageError
-from . import aiperf, guidellm, llmperf, vllm_bench
+from . import aiperf, guidellm, llmeter, llmperf, vllm_bench
 from .foreign import Beside, Foreign
 
 __all__ = ["READERS", "Beside", "Foreign", "read"]
@@ -33,6 +33,7 @@ READERS = (
     Reader("AIPerf", aiperf.knows, aiperf.read),
     Reader("vllm bench serve", vllm_bench.knows, vllm_bench.read),
     Reader("LLMPerf", llmperf.knows, llmperf.read),
+    Reader("LLMeter", llmeter.knows, llmeter.read),
 )
 
 

@@ -56,8 +56,9 @@ def bring(path: Path, base: Path, wanted: Wanted) -> list[Brought]:
     if path.is_dir():
         if (path / runs.RUN).is_file():
             return [_copied(path, base, wanted)]
-        found = path / imports.aiperf.LINES
-        if not found.is_file():
+        lines = (path / tool.LINES for tool in (imports.aiperf, imports.llmeter))
+        found = next((file for file in lines if file.is_file()), None)
+        if found is None:
             raise UsageError(f"{path}: this is a folder; name the file of results in it")
         path = found
     data = _bytes(path)
