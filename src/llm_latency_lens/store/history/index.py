@@ -40,6 +40,9 @@ _PART = 200_000
 _GOING_ON_S = 60.0
 """A run without an end whose files changed since is still going on."""
 
+_GIVEN_UP_S = 3600.0
+"""A part of a table that was not touched since is left over from a program that was killed."""
+
 _log = logging.getLogger(__name__)
 
 OnRead = Callable[[int, int], None]
@@ -85,7 +88,7 @@ def sync(
     _make(index.folder)
     found = {path.name: path for path in _run_dirs(home)}
     known = {} if anew else _known(index.folder, found)
-    _forget(index.folder, found)
+    _forget(index.folder, found, now_s)
     missing = [name for name in found if name not in known]
     for done, name in enumerate(missing):
         if on_read:
@@ -154,22 +157,22 @@ def _look(path: Path) -> str:
     return " ".join(parts)
 
 
-def _forget(folder: Path, found: dict[str, Path]) -> None:
+def _forget(folder: Path, found: dict[str, Path], now_s: float) -> None:
     """Remove what belongs to runs that are gone, and what a killed program left behind."""
     for file in folder.iterdir():
         name = file.name.removesuffix(".json").removesuffix(".parquet")
         name = name.removesuffix(".requests").removesuffix(".tokens")
-        if name not in found and not _is_fresh(file):
+        if name not in found and not _is_fresh(file, now_s):
             with suppress(OSError):
                 file.unlink()
 
 
-def _is_fresh(file: Path) -> bool:
+def _is_fresh(file: Path, now_s: float) -> bool:
     """Whether another program may be writing this part of a table now."""
     if not file.name.endswith(".tmp"):
         return False
     try:
-        return datetime.now(UTC).timestamp() - file.stat().st_mtime < 3600
+        return now_s - file.stat().st_mtime < _GIVEN_UP_S
     except OSError:
         return False
 
