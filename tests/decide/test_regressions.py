@@ -191,6 +191,14 @@ def test_as_many_as_named_find_a_tenth() -> None:
     assert sum(found.answer == "worse" for found in worse) >= 2
 
 
+def test_between_two_kinds_of_requests_no_number_is_enough() -> None:
+    fast, slow = RNG(5).lognormal(5, 0.1, (2, 190)), np.full((2, 10), 2000.0)
+    a, b = (made(np.concatenate([one, other])) for one, other in zip(fast, slow, strict=True))
+    found = one(a, b, "ttft_ms.p95")
+    assert (found.answer, found.enough) == ("not enough data", None)
+    assert one(a, b, "ttft_ms.p50").enough is not None
+
+
 def test_fewer_than_six_requests_are_not_asked() -> None:
     found = one(drawn(5), drawn(50), "ttft_ms.p95")
     assert (found.answer, found.enough, found.p_value) == ("not enough data", None, None)
