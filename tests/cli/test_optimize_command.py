@@ -227,3 +227,6 @@ def test_measuring_until_the_answer_is_settled(
         shell("optimize", str(tmp_path / "runs"), "--minimise", "cost", "--output", "-").out
     )
     assert again["candidates"] == found["candidates"]
+    shown = shell("report", str(tmp_path / "runs"))
+    assert shown.code == 0
+    assert shown.out.endswith("`latency-lens optimize` with this run tells them apart.\n")

@@ -141,6 +141,7 @@ def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World
     sentences that it comes to."""
     from ..experiments import coldstart as cold
     from ..experiments import compare as duel
+    from ..experiments import optimize as choice
     from ..integrations.outside import program as outside
     from ..metrics.program import EXPERIMENT
 
@@ -161,7 +162,25 @@ def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World
         program.show(result, found.records(), outputs, screen, world)
         return []
 
-    return {duel.EXPERIMENT: comparison, cold.EXPERIMENT: coldness, EXPERIMENT: calls}
+    def one_round(
+        found: Benchmark, outputs: Outputs, screen: Screen, world: World
+    ) -> Sequence[str]:
+        arms = ", ".join(found.run.file.context.config["arms"])
+        sentence = (
+            f"This is one round of a choice among {arms}, and the figures are of all of them"
+            " together: `latency-lens optimize` with this run tells them apart."
+        )
+        show(found, outputs, screen, world)
+        if prints_table(outputs.output, outputs.records):
+            world.out.write(f"\n{sentence}\n")
+        return [sentence]
+
+    return {
+        duel.EXPERIMENT: comparison,
+        cold.EXPERIMENT: coldness,
+        choice.EXPERIMENT: one_round,
+        EXPERIMENT: calls,
+    }
 
 
 VERB = report

@@ -159,8 +159,11 @@ def _doubts(found: Mapping[str, Growing]) -> list[str]:
     """What speaks against a candidate's own figures."""
     told = []
     for name, one in found.items():
-        validity = one.summarizer.result(one.context).validity
-        if validity.verdict == "invalid":
+        result = one.summarizer.result(one.context)
+        validity = result.validity
+        if not result.requests.ok and one.error is not None:
+            told.append(f"no request of {name} succeeded: {one.error}")
+        elif validity.verdict == "invalid":
             why = "; ".join(r.message for r in validity.reasons if r.severity == "invalid")
             told.append(f"the figures of {name} are invalid by their own verdict: {why}")
     return told
