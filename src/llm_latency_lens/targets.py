@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -49,7 +49,7 @@ class Aim:
     target: Target
     build: Callable[[Prompt], Request]
     authorize: Authorize | None
-    secrets: Sequence[bytes]
+    secrets: Sequence[bytes] = field(repr=False)
     """What must never be kept; may grow while a run goes on."""
 
     def workload(self, prompts: Iterable[Prompt]) -> Workload:

@@ -228,6 +228,24 @@ def test_what_failed_throughout_cannot_be_judged(session: pytest.Pytester) -> No
     _run(session, "test_down.py", "--lens-allow-invalid").assert_outcomes(passed=1)
 
 
+def test_no_key_is_shown_with_a_failure(
+    session: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATENCY_LENS_API_KEY", "sk-quite-secret")
+    session.makepyfile(
+        test_key="def test_settings(lens):\n    lens(operation='rerank', tokenizer=len,"
+        " raw='redacted').profile('Hi')\n"
+        "def test_disk(lens, monkeypatch):\n"
+        "    from llm_latency_lens.engine import capture\n"
+        "    monkeypatch.setattr(capture.runs, 'create', None)\n"
+        "    lens.profile('Hi')\n"
+    )
+    ran = _run(session, "test_key.py", "--showlocals", "--full-trace", "-vv")
+    ran.assert_outcomes(failed=2)
+    ran.stdout.fnmatch_lines(["*blanked text cannot be counted*", "*NoneType*not callable*"])
+    assert "sk-quite-secret" not in ran.stdout.str()
+
+
 def test_no_model_is_said_where_it_is_needed(
     session: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,10 @@ import asyncio
 import json
 from typing import Any
 
+import httpx2
 import pytest
 
+from llm_latency_lens.integrations.sdk import httpx_tap
 from llm_latency_lens.integrations.sdk.call import Call
 from llm_latency_lens.integrations.sdk.understand import base_url_of, understood
 from llm_latency_lens.providers import decode
@@ -129,6 +131,17 @@ def test_a_body_that_cannot_be_decompressed() -> None:
     assert record.error is not None
     assert (record.error.kind, record.error.stage) == (ErrorKind.PROTOCOL, Stage.DECODE)
     assert record.error.message.startswith("the answer is compressed by 'lzw'")
+
+
+@pytest.mark.parametrize(("version", "start_ns"), [(b"HTTP/1.1", 7), (b"HTTP/2", 1000)])
+def test_a_socket_that_others_send_on_says_nothing_of_a_start(
+    monkeypatch: pytest.MonkeyPatch, version: bytes, start_ns: int
+) -> None:
+    monkeypatch.setattr(httpx_tap, "sends_of", lambda _: (7, 9))
+    made = call()
+    response = httpx2.Response(200, extensions={"http_version": version})
+    httpx_tap._answered(made, response, lambda *_: None)  # type: ignore[arg-type]
+    assert (made.start_ns, made.status) == (start_ns, 200)
 
 
 def test_a_call_is_told_of_once() -> None:

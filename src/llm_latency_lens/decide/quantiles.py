@@ -31,6 +31,10 @@ _TAIL = 100.0
 _AT_ONCE = 2048
 _SHAPE = 24
 """Values around a quantile that say how dense the sample is there."""
+_DOUBT = 2.0
+"""Standard errors of a level within which the true quantile is looked for."""
+_HOLE = 10.0
+"""How much wider than its neighbours a step between two values is that is no accident."""
 _DULL = 0.25
 """How much smaller the statistic's root is than the likelihood ratio's own: it takes the most
 believable point."""
@@ -176,17 +180,38 @@ def _largest(rng: np.random.Generator, size: int, level: float) -> Floats:
 
 def enough(pair: Pair, change: float, alpha: float, power: float) -> float:
     """Independent observations that each sample would need to be worth, for a change of b's
-    quantile by this share of it to be found with this power. Infinite where nothing is dense."""
+    quantile by this share of it to be found with this power. Infinite where there is none: where
+    the quantile may lie between two kinds of requests, a change of both moves nobody past it."""
+    width = abs(log(1.0 + change))
+    if any(_has_hole(_shape(one, pair.level), pair.level, width) for one in (pair.a, pair.b)):
+        return inf
     ordered = np.sort(np.concatenate([_shape(pair.a, pair.level), _shape(pair.b, pair.level)]))
-    density, seen = _density(ordered, pair.level, abs(log(1.0 + change)))
+    density, seen = _density(ordered, pair.level, width)
     # The density is known from so many values alone; believe a little less of it.
-    moved = 0.5 * density * abs(log(1.0 + change)) / (1.0 + 0.9 / sqrt(seen))
+    moved = 0.5 * density * width / (1.0 + 0.9 / sqrt(seen))
     level = pair.level
     above, below = min(level + moved, 1.0 - 1e-12), max(level - moved, 1e-12)
     shares = np.array([above, below])
     each = 2.0 * float(_divergence(shares, level).sum())
     reach = normal_quantile(1.0 - alpha) + normal_quantile(power) + _DULL
     return reach**2 / each if each > 0 else inf
+
+
+def _has_hole(ordered: Floats, level: float, width: float) -> bool:
+    """Whether a hole wider than the change lies where the quantile may be, and is no accident."""
+    n = len(ordered)
+    reach = _DOUBT * sqrt(level * (1.0 - level) / n)
+    low = max(0, int((level - reach) * (n - 1)))
+    high = min(n, int((level + reach) * (n - 1)) + 2)
+    steps = np.diff(ordered)
+    places = low + np.flatnonzero(steps[low : high - 1] > width)
+    # Steps grow towards the ends of any sample: each is weighed by how many values lie beyond it.
+    beyond = np.minimum(np.arange(1, n), np.arange(n - 1, 0, -1))
+    weighed = (steps * beyond)[max(0, low - _SHAPE) : high + _SHAPE]
+    return any(
+        steps[place] * beyond[place] * len(weighed) > _HOLE * (weighed.sum() - weighed.max())
+        for place in places
+    )
 
 
 def _shape(ordered: Floats, level: float) -> Floats:

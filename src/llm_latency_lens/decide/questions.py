@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sized
 from dataclasses import dataclass
+from math import sqrt
 from typing import Protocol
 
 import numpy as np
@@ -48,6 +49,11 @@ class Question(Protocol):
         ...
 
     @property
+    def memory(self) -> float:
+        """Autocorrelation time of the requests."""
+        ...
+
+    @property
     def trusted(self) -> bool:
         """Whether the worth is to be believed: a series that remembers, and is worth few
         observations, is too short to know its own memory."""
@@ -71,6 +77,7 @@ class OfQuantile:
     """A quantile of one value a request, or of gaps."""
 
     pair: quantiles.Pair
+    memory: float
     trusted: bool
 
     @property
@@ -101,6 +108,7 @@ class OfMean:
 
     of_a: means.Moments
     of_b: means.Moments
+    memory: float
     trusted: bool
 
     @property
@@ -131,6 +139,7 @@ class OfShare:
 
     of_a: rates.Counts
     of_b: rates.Counts
+    memory: float
     trusted: bool
 
     @property
@@ -164,7 +173,7 @@ def of_quantile(a: Floats, b: Floats, level: float) -> OfQuantile:
     memory = max(_memory(x, y, level) for x, y in zip((a, b), ordered, strict=True))
     worth = len(a) / memory, len(b) / memory
     pair = quantiles.pair_of(*ordered, worth, level, exact=memory <= LOOSE)
-    return OfQuantile(pair, _trusted(memory, a, b))
+    return OfQuantile(pair, memory, _trusted(memory, a, b))
 
 
 def of_mean(a: Floats, b: Floats) -> OfMean:
@@ -172,7 +181,7 @@ def of_mean(a: Floats, b: Floats) -> OfMean:
         max(autocorrelation_time(x), autocorrelation_time(_ranks(x, np.sort(x)))) for x in (a, b)
     )
     of_a, of_b = (means.Moments.of(x, len(x) / memory) for x in (a, b))
-    return OfMean(of_a, of_b, _trusted(memory, a, b))
+    return OfMean(of_a, of_b, memory, _trusted(memory, a, b))
 
 
 def of_share(a: Floats, b: Floats) -> OfShare:
@@ -180,7 +189,15 @@ def of_share(a: Floats, b: Floats) -> OfShare:
     memory = max(autocorrelation_time(x) for x in (a, b))
     memory = memory if memory > LOOSE else 1.0
     of_a, of_b = (rates.Counts(float(x.sum()) / memory, len(x) / memory) for x in (a, b))
-    return OfShare(of_a, of_b, _trusted(memory, a, b))
+    return OfShare(of_a, of_b, memory, _trusted(memory, a, b))
+
+
+def longest_memory(memory: float, requests: int) -> float:
+    """What an autocorrelation time of so many requests may be in truth: one standard error more
+    (Sokal's, with a window of five times itself); a short run sees too little of it."""
+    return (
+        memory * (1.0 + sqrt(2.0 * (10.0 * memory + 1.0) / requests)) if memory > LOOSE else memory
+    )
 
 
 def _trusted(memory: float, a: Sized, b: Sized) -> bool:
@@ -235,7 +252,7 @@ def gaps_quantile(a: Gaps, b: Gaps, level: float) -> OfQuantile:
     pair = quantiles.Pair(
         a.ordered, b.ordered, worth[0] / memory, worth[1] / memory, level, exact=False
     )
-    return OfQuantile(pair, _trusted(memory, a.sizes, b.sizes))
+    return OfQuantile(pair, memory, _trusted(memory, a.sizes, b.sizes))
 
 
 def gaps_mean(a: Gaps, b: Gaps) -> OfMean:
@@ -246,4 +263,4 @@ def gaps_mean(a: Gaps, b: Gaps) -> OfMean:
         memory = max(memory, autocorrelation_time(residuals))
         of.append((mean, residuals))
     of_a, of_b = (means.Moments.about(*one, len(one[1]) / memory) for one in of)
-    return OfMean(of_a, of_b, _trusted(memory, a.sizes, b.sizes))
+    return OfMean(of_a, of_b, memory, _trusted(memory, a.sizes, b.sizes))

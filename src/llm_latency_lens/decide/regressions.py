@@ -350,7 +350,9 @@ def _enough(asked: _Asked, question: Question, alpha: float) -> tuple[float, str
 
 def _requests(asked: _Asked, question: Question, needed: float) -> int | None:
     """Requests that are worth so many observations; None where no number would do."""
-    found = needed * sum(asked.sizes) / sum(question.worth)
+    memory = question.memory
+    doubt = questions.longest_memory(memory, min(asked.sizes)) / memory
+    found = needed * doubt * sum(asked.sizes) / sum(question.worth)
     if not isfinite(found):
         return None
     size = max(questions.FEWEST, ceil(found))

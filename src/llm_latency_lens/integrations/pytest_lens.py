@@ -14,6 +14,7 @@ from ..clock import SystemClock
 from ..engine.load import Load
 from ..engine.plan import OnProgress
 from ..engine.vitals import Vitals
+from ..errors import LensError
 from ..lens import Lens, OnText
 from ..measured import Benchmark, Profile
 from ..metrics.result import Result
@@ -144,11 +145,12 @@ class TestLens:
     @property
     def _lens(self) -> Lens:
         if self._made is None:
-            own = arguments(self._own)
-            if self._recording:
-                self._made = Lens(**{**own, **_NOWHERE})
-            else:
-                self._made = Lens(run_dir=self._folder(), **own)
+            more = _NOWHERE if self._recording else {"run_dir": self._folder()}
+            try:
+                self._made = Lens(**{**arguments(self._own), **more})
+            except LensError as error:
+                # Without the frames of `Lens`: pytest can show what is in them, and there is a key.
+                raise error.with_traceback(None) from None
         return self._made
 
     def _took(self, found: Profile) -> Profile:

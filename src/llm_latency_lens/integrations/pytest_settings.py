@@ -32,8 +32,6 @@ class Settings:
 def settings_of(config: pytest.Config) -> Settings:
     """A flag comes before a variable (LATENCY_LENS_MODEL), a variable before the ini file."""
     own = {name: found for name in _VARIABLES if (found := _text(config, name))}
-    if key := os.environ.get("LATENCY_LENS_API_KEY"):
-        own["api_key"] = key
     record = _path(config, "record")
     return Settings(
         own=own,
@@ -48,7 +46,10 @@ def settings_of(config: pytest.Config) -> Settings:
 
 
 def arguments(own: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `Lens`: a model can be named with its provider. Raises UsageError."""
+    """The arguments of `Lens`: a model can be named with its provider. Raises UsageError.
+
+    The key comes in here and not before: pytest can show what local names hold.
+    """
     found = dict(own)
     if not found.get("model"):
         raise UsageError(
@@ -59,6 +60,8 @@ def arguments(own: Mapping[str, Any]) -> dict[str, Any]:
     if slash and "provider" not in found and _is_provider(head):
         found["provider"], found["model"] = head, rest
     found.setdefault("provider", _USUAL_PROVIDER)
+    if "api_key" not in found and os.environ.get("LATENCY_LENS_API_KEY"):
+        found["api_key"] = os.environ["LATENCY_LENS_API_KEY"]
     return found
 
 

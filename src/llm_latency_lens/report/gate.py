@@ -137,7 +137,9 @@ def explained(one: Answered) -> str:
     why = f"{one.note}; " if one.note else ""
     more = f" beyond the {one.allowed} that are allowed" if not one.allowed.startswith("0 ") else ""
     if one.enough is None:
-        return f"{why}no number of requests like these would find a change by {one.finds}{more}"
+        return (
+            f"{why}no number of requests can be named that would find a change by {one.finds}{more}"
+        )
     return (
         f"{why}{one.enough:,} requests in each run would find a change by {one.finds}{more}; the"
         f" baseline has {one.baseline_requests:,}, this run {one.run_requests:,}"

@@ -183,11 +183,13 @@ def _answered(call: Call, response: Any, stream: type[Any]) -> None:
     extensions = response.extensions
     network = extensions.get("network_stream")
     call.arrived(*(getattr(network, _AT, None) or (now(), 0)))
-    call.handed(*sends_of(call.sock))
-    call.sock = None
     call.status = response.status_code
     call.headers = tuple((_text(name), _text(value)) for name, value in response.headers.raw)
     call.http_version = _text(extensions.get("http_version", b"HTTP/1.1")).partition("/")[2]
+    sends = sends_of(call.sock)
+    if call.http_version.startswith("1"):  # over HTTP/2 others send on the same socket meanwhile
+        call.handed(*sends)
+    call.sock = None
     response.stream = stream(response.stream, call, network)
 
 
