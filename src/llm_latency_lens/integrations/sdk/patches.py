@@ -8,13 +8,16 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import stamped
 from .call import harmless
+
+if TYPE_CHECKING:
+    # A finder needs no base class, and loading this one takes longer than all that is here.
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
 
 Make = Callable[[Any], Any]
 """From an attribute to what takes its place."""
@@ -46,7 +49,7 @@ class Patches:
         self._done.clear()
 
 
-class _Waiting(MetaPathFinder):
+class _Waiting:
     """Taps a stack when it is imported. It finds nothing itself: it asks the finders behind it."""
 
     def __init__(self, taps: Mapping[str, Tap], patches: Patches) -> None:

@@ -34,8 +34,7 @@ class Seen(Sequence[Record]):
     """
 
     def __init__(self, prices: Prices | None = None) -> None:
-        self._calls: list[Call] = []
-        self._records: dict[int, Record] = {}
+        self._calls: list[Call | Record] = []
         self._understand = _Understanding(prices)
 
     def _take(self, call: Call) -> None:
@@ -54,9 +53,11 @@ class Seen(Sequence[Record]):
         return self._record(range(len(self))[index])
 
     def _record(self, number: int) -> Record:
-        if number not in self._records:
-            self._records[number] = self._understand(self._calls[number], number)
-        return self._records[number]
+        found = self._calls[number]
+        if isinstance(found, Call):
+            # The bytes of the call are let go.
+            self._calls[number] = found = self._understand(found, number)
+        return found
 
     def __repr__(self) -> str:
         return f"Seen({len(self)} calls)"
