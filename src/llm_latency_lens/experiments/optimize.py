@@ -131,10 +131,12 @@ def _rounds(run: Run) -> list[Run]:
     base = run.path.parent
     paths = [base, *(file.parent for file in base.glob(f"*/{runs.RUN}"))]
     paths += [file.parent for file in run.path.glob(f"*/{runs.RUN}")]
-    near = [path for path in paths if path.name >= first or path in (base, run.path)]
+    # An id begins with its second, in which several rounds can begin.
+    since = str(first).partition("-")[0]
+    near = [path for path in paths if path.name >= since or path in (base, run.path)]
     found = {path: runs.load(path) for path in near if (path / runs.RUN).is_file()}
     same = [one for one in found.values() if one.file.context.config.get("choice") == first]
-    return sorted(same, key=lambda one: one.file.context.id)
+    return sorted(same, key=lambda one: int(one.file.context.config["round"]))
 
 
 def _add_run(found: dict[str, Growing], run: Run, name: str | None, records: Any) -> None:
