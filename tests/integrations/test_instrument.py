@@ -167,7 +167,8 @@ def test_a_stack_is_tapped_when_it_is_imported(
         patches.replace(module.Stack, "send", lambda send: lambda self: send(self) + 1)
         patches.replace(module.Stack, "none", lambda none: none)
 
-    taps = Taps({"late_stack": tap, "never_there": tap})
+    busy = True
+    taps = Taps({"late_stack": tap, "never_there": tap}, lambda: busy)
     taps.acquire()
     taps.acquire()
     late: Any = importlib.import_module("late_stack")
@@ -176,7 +177,14 @@ def test_a_stack_is_tapped_when_it_is_imported(
     taps.release()
     assert late.Stack().send() == 2
     taps.release()
+    assert late.Stack().send() == 2  # a call is still under way
+    busy = False
+    taps.acquire()
+    taps.settle()
+    assert late.Stack().send() == 2
+    taps.release()
     assert late.Stack().send() == 1
+    taps.settle()
     assert not [finder for finder in sys.meta_path if "Waiting" in type(finder).__name__]
 
 

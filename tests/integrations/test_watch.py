@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import brotli
 import httpx2
 import pytest
@@ -19,8 +21,9 @@ from asking import ASKED, BODY, HEADERS, KEY, LIBRARIES, by_httpx, by_requests
 from backports import zstd
 from lens_servers import saying, simulating
 
-from llm_latency_lens import ErrorKind, EventKind, Record, Status, watch
+from llm_latency_lens import ErrorKind, EventKind, Record, Seen, Status, watch
 from llm_latency_lens.integrations.sdk import call as calls
+from llm_latency_lens.integrations.sdk.begin import under_way
 from llm_latency_lens.metrics.lines import encode, to_line
 
 LINUX = sys.platform.startswith("linux")
@@ -251,6 +254,33 @@ def test_the_key_is_blanked_where_the_server_sends_it_back() -> None:
     assert seen[0].error.message == "Incorrect API key: ***"
 
 
+@pytest.mark.parametrize("library", ["aiohttp", "httpx"])
+def test_a_call_that_ends_after_the_block(tmp_path: Path, library: str) -> None:
+    async def by_aiohttp(url: str) -> Seen:
+        async with aiohttp.ClientSession() as session:
+            with watch() as seen:
+                answer = await session.post(url, data=BODY, headers=HEADERS)
+            await answer.read()
+        return seen
+
+    async def by_httpx(url: str) -> Seen:
+        async with httpx2.AsyncClient() as client:
+            with watch() as seen:
+                request = client.build_request("POST", url, content=BODY, headers=HEADERS)
+                answer = await client.send(request, stream=True)
+            await answer.aread()
+        return seen
+
+    before = vars(aiohttp.client_proto.ResponseHandler)["data_received"]
+    ask = by_aiohttp if library == "aiohttp" else by_httpx
+    with simulating(tmp_path, ttft="2ms", gap="5ms", tokens="4") as base_url:
+        seen = asyncio.run(ask(f"{base_url}/chat/completions"))
+    (record,) = seen
+    assert (record.status, len(record.events)) == (Status.OK, 4)
+    assert len(set(record.events.at_ns)) > 1
+    assert vars(aiohttp.client_proto.ResponseHandler)["data_received"] is before
+
+
 def test_two_watches_at_a_time(url: str) -> None:
     with watch() as outer:
         by_httpx(url)
@@ -281,6 +311,7 @@ def test_what_fails_in_the_lens_harms_no_call(
     monkeypatch.setattr(calls.Call, "end", calls.harmless(broken))
     with watch() as seen:
         status, body = LIBRARIES[library](url)
+    under_way.clear()
     assert status == 200
     assert body.endswith(b"data: [DONE]\n\n")
     assert list(seen) == []

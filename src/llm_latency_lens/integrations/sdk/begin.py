@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from .call import Call, Taker, harmless
 from .recognise import asks, recognise
@@ -23,6 +24,10 @@ class Scope(NamedTuple):
 
 
 everything: list[Taker] = []
+under_way: WeakSet[Call] = WeakSet()
+"""Calls that have not ended; one that its program forgot is none."""
+on_quiet: list[Callable[[], object]] = []
+"""Told when none is under way any more."""
 scope: ContextVar[tuple[Scope, ...]] = ContextVar("llm_latency_lens_scope", default=())
 
 
@@ -53,7 +58,7 @@ def begin(
     ask = recognise(method, url, hint)
     if ask is None or not (hint or asks(ask, url, asked)):
         return None
-    return Call(
+    call = Call(
         method,
         url,
         headers(),
@@ -61,5 +66,14 @@ def begin(
         framed=framed,
         hint=hint,
         site=call_site(),
-        takers=tuple(dict.fromkeys(takers)),
+        takers=(*dict.fromkeys(takers), _ended),
     )
+    under_way.add(call)
+    return call
+
+
+def _ended(call: Call) -> None:
+    under_way.discard(call)
+    if not under_way:
+        for tell in on_quiet:
+            tell()

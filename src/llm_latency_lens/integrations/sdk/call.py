@@ -55,6 +55,7 @@ class Call:
     """
 
     __slots__ = (
+        "__weakref__",
         "asked",
         "body",
         "closed_ns",

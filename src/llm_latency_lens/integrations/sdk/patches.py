@@ -85,19 +85,22 @@ def _follow(loader: Loader, tap: Tap, patches: Patches) -> None:
 
 
 class Taps:
-    """The taps of this process: in while anybody wants them."""
+    """The taps of this process: in while anybody wants them, and while a call that was begun for
+    somebody is `busy`."""
 
-    def __init__(self, taps: Mapping[str, Tap]) -> None:
+    def __init__(self, taps: Mapping[str, Tap], busy: Callable[[], bool]) -> None:
         self._taps = taps
+        self._busy = busy
         self._users = 0
-        self._lock = threading.Lock()
+        # A call can end, and so ask for the taps to go, wherever Python collects garbage.
+        self._lock = threading.RLock()
         self._patches = Patches()
         self._waiting: _Waiting | None = None
 
     def acquire(self) -> None:
         with self._lock:
             self._users += 1
-            if self._users > 1:
+            if self._waiting is not None:
                 return
             stamped.hold()
             for name, tap in self._taps.items():
@@ -109,9 +112,15 @@ class Taps:
     def release(self) -> None:
         with self._lock:
             self._users -= 1
-            if self._users:
+            self.settle()
+
+    def settle(self) -> None:
+        """Take the taps out, where nobody needs them any more."""
+        with self._lock:
+            if self._users or self._waiting is None or self._busy():
                 return
             if self._waiting in sys.meta_path:
                 sys.meta_path.remove(self._waiting)
+            self._waiting = None
             self._patches.undo()
             stamped.let_go()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .aiohttp_tap import tap_aiohttp
+from .begin import on_quiet, under_way
 from .http_client_tap import tap_urllib3
 from .httpx_tap import (
     tap_anyio,
@@ -29,5 +30,7 @@ TAPS = Taps(
         "anyio._backends._asyncio": tap_anyio,
         "aiohttp": tap_aiohttp,
         "urllib3.connection": tap_urllib3,
-    }
+    },
+    busy=lambda: bool(under_way),
 )
+on_quiet.append(TAPS.settle)

@@ -13,6 +13,7 @@ import contextlib
 import socket
 import struct
 import sys
+import threading
 from typing import Any
 from weakref import WeakSet
 
@@ -80,6 +81,7 @@ class _Stamped(socket.socket):
 
 
 _armed: WeakSet[socket.socket] = WeakSet()
+_lock = threading.Lock()
 _holder: list[socket.socket] = []
 """A socket that wants stamps, so that the kernel goes on making them between two calls."""
 
@@ -103,7 +105,8 @@ def arm(sock: Any) -> Any:
         return None
     _last.pop(id(sock), None)
     _sends.pop(id(sock), None)
-    _armed.add(sock)
+    with _lock:
+        _armed.add(sock)
     return sock
 
 
@@ -134,13 +137,15 @@ def hold() -> None:
 
 def let_go() -> None:
     """Give every socket back as it was."""
-    for sock in list(_armed):
+    with _lock:
+        armed = list(_armed)
+        _armed.clear()
+    for sock in armed:
         with contextlib.suppress(OSError, TypeError):
             if type(sock) is _Stamped:
                 sock.__class__ = socket.socket  # type: ignore[assignment]
             if sock.fileno() >= 0:
                 sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 0)
-    _armed.clear()
     _last.clear()
     _sends.clear()
     while _holder:
