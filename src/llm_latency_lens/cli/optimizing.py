@@ -47,7 +47,8 @@ class Whom:
         texts(),
         (),
         "Kept runs, each as [NAME=]RUN, where RUN is as for `report`; of a comparison each"
-        " candidate is one. With --measure: candidates and what to say to them, as for `compare`.",
+        " candidate is one; without any, `latest`. With --measure: candidates and what to say to"
+        " them, as for `compare`.",
         argument="RUN... | CANDIDATE... PROMPT",
         words=True,
     )
