@@ -84,6 +84,14 @@ def test_a_program_is_measured(
     assert KEY.encode() not in kept
 
 
+def test_this_tool_runs_in_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("model = 'm'\n")
+    command = [sys.executable, "-m", "llm_latency_lens", "validate", str(file)]
+    ran = run_program(command, os.environ, run_dir=tmp_path / "run")
+    assert (ran.code, capfd.readouterr().err) == (0, "")
+
+
 def test_a_program_that_calls_nobody(tmp_path: Path) -> None:
     ran = run_program([sys.executable, "-c", ""], os.environ, run_dir=tmp_path / "run")
     assert (ran.code, ran.result.calls, list(ran.records())) == (0, 0, [])

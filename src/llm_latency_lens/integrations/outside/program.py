@@ -36,7 +36,8 @@ from ..sdk.sites import shown
 from ..sdk.understand import base_url_of, understood
 from .wire import HELLO, load
 
-ADDRESS = "LATENCY_LENS_CALLS"
+ADDRESS = "_LATENCY_LENS_CALLS"
+"""Begins otherwise than the variables that are settings."""
 STARTUP = Path(__file__).with_name("startup")
 _NO_MORE = b"-"
 _PATIENCE_S = 2.0

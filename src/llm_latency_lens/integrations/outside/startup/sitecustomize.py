@@ -8,7 +8,7 @@ import os
 import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_ADDRESS = "LATENCY_LENS_CALLS"
+_ADDRESS = "_LATENCY_LENS_CALLS"
 
 
 def _measure() -> None:
