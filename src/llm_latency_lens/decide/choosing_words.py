@@ -68,10 +68,12 @@ def _advice(standing: Standing, more: Sequence[More] | None) -> str:
         return "A few more requests of each would."
     asked = [f"{one.requests:,} of {one.candidate}" for one in more]
     least = ""
-    if short := lacking(standing):
-        metrics = sorted({name for place in short for name in standing.lacking[place]})
-        needs = f"{max(short.values()):,} requests at least"
-        least = f"; {' and '.join(metrics)} {'need' if len(metrics) > 1 else 'needs'} {needs}"
+    needs = [
+        (n, name) for place in lacking(standing) for name, n in standing.lacking[place].items()
+    ]
+    if needs:
+        most, name = max(needs)
+        least = f"; {name} needs {most:,} requests at least"
     joined = " and ".join([", ".join(asked[:-1]), asked[-1]] if len(asked) > 1 else asked)
     return f"About {joined} more requests would{least}."
 

@@ -70,8 +70,8 @@ def _spec(rows: list[dict[str, Any]], x: str, y: str) -> dict[str, Any]:
     }
     shape = {**color, "scale": {"domain": kinds, "range": list(_SHAPES)}}
     across = {"field": "x", "type": "quantitative", "scale": {"zero": False, "padding": 20},
-              "axis": {"title": f"{title(x)}{_unit(x)}"}}  # fmt: skip
-    up = {**across, "field": "y", "axis": {"title": f"{title(y)}{_unit(y)}"}}
+              "axis": {"title": f"{title(x)}{_unit(x)}", "tickCount": 6}}  # fmt: skip
+    up = {**across, "field": "y", "axis": {"title": f"{title(y)}{_unit(y)}", "tickCount": 6}}
     front = [row for row in rows if row["kind"] in ("recommended", "on the front")]
     rule = {"mark": {"type": "rule", "opacity": 0.45, "strokeWidth": 2}}
     return {
