@@ -15,6 +15,7 @@ from asking import BODY, HEADERS, KEY
 from lens_servers import simulating
 
 from llm_latency_lens import StoreError, UsageError
+from llm_latency_lens.cli.validation import unknown_variables
 from llm_latency_lens.integrations.outside import child, program, wire
 from llm_latency_lens.integrations.outside.program import run_program
 from llm_latency_lens.integrations.sdk.call import Call
@@ -84,12 +85,8 @@ def test_a_program_is_measured(
     assert KEY.encode() not in kept
 
 
-def test_this_tool_runs_in_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "a.toml"
-    file.write_text("model = 'm'\n")
-    command = [sys.executable, "-m", "llm_latency_lens", "validate", str(file)]
-    ran = run_program(command, os.environ, run_dir=tmp_path / "run")
-    assert (ran.code, capfd.readouterr().err) == (0, "")
+def test_the_variable_is_taken_for_no_setting() -> None:
+    assert not list(unknown_variables({program.ADDRESS: "x"}))
 
 
 def test_a_program_that_calls_nobody(tmp_path: Path) -> None:

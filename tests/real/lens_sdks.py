@@ -1,9 +1,8 @@
 """Runs in .venv-real, with this project's `src` on the path: SDKs ask, plain and then watched.
 
-`lens_sdks.py waits SDK ADDRESS COUNT` prints how long each of some streams took to begin, and
-`lens_sdks.py SDK ADDRESS PLAIN_ADDRESS` what the SDK understood both times, the
-records of the second, and whether the client was left as it was. Two servers that begin alike give
-the same answers.
+`lens_sdks.py SDK ADDRESS PLAIN_ADDRESS` prints as JSON what the SDK understood both times and the
+records of the second. Two servers that begin alike give the same answers. `lens_sdks.py waits SDK
+ADDRESS COUNT` prints how long each of some streams took to begin.
 """
 
 from __future__ import annotations
