@@ -187,8 +187,9 @@ def enough(pair: Pair, change: float, alpha: float, power: float) -> float:
         return inf
     ordered = np.sort(np.concatenate([_shape(pair.a, pair.level), _shape(pair.b, pair.level)]))
     density, seen = _density(ordered, pair.level, width)
-    # The density is known from so many values alone; believe a little less of it.
-    moved = 0.5 * density * width / (1.0 + 0.9 / sqrt(seen))
+    # The density is known from so few independent values alone; believe a little less of it.
+    seen *= min(1.0, (pair.worth_a + pair.worth_b) / (len(pair.a) + len(pair.b)))
+    moved = 0.5 * density * width / (1.0 + 1.5 / sqrt(seen))
     level = pair.level
     above, below = min(level + moved, 1.0 - 1e-12), max(level - moved, 1e-12)
     shares = np.array([above, below])
