@@ -28,7 +28,7 @@ ALARMS = 6.5
 """Percent of A/A pairs that may be called worse."""
 POWER = 90.0
 """Percent of runs in which a true slowdown must be found."""
-ENOUGH = 20_000
+ENOUGH = 40_000
 """A size named as enough above this is not tried: it would take hours."""
 
 _USUAL = {"ttft": "lognormal:200ms,0.3", "gap": "lognormal:20ms,0.3", "tokens": "64"}
