@@ -16,6 +16,7 @@ settings.load_profile("here")
 for _scheme in ("http", "https", "all", "no"):
     for _name in (f"{_scheme}_proxy", f"{_scheme}_proxy".upper()):
         os.environ.pop(_name, None)
+os.environ.pop("COLUMNS", None)  # xdist's workers have one
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -112,6 +112,7 @@ def test_the_tree_of_errors_is_the_one_that_its_page_draws() -> None:
         "ConfigError": UsageError,
         "RunError": LensError,
         "StoreError": RunError,
+        "SinkError": RunError,
     }
     assert errors.__doc__
     assert all(name in errors.__doc__ for name in tree)

@@ -100,6 +100,7 @@ def _run_tests(block: Block, command: str, place: Place) -> None:
     """A session of pytest in this process, whose tests must pass."""
     plugin = ["-pno:latency_lens", "-pllm_latency_lens.integrations.pytest_plugin"]
     own = [f"--rootdir={place.folder}", "-cpytest.ini", "-pno:cacheprovider", "-q"]
+    own.append("--import-mode=importlib")  # a module here may be called like one of the page
     said = io.StringIO()
     with _inside(place), redirect_stdout(said):
         # The simulator's gaps are shorter than a busy machine can read them.
