@@ -147,6 +147,18 @@ def test_an_answer_that_was_not_reached_waits_to_the_end():
     assert [phase["name"] for phase in slices(trace_of([late]), 1, "phase")][-1] == "wait"
 
 
+def test_a_request_ends_at_its_end_also_when_its_sending_was_noted_later():
+    quick = refused(1)
+    assert quick.start_ns is not None
+    assert quick.end_ns is not None
+    quick.sent_ns = quick.end_ns + MS
+    trace = trace_of([quick])
+    (whole,) = slices(trace, 1, "request")
+    assert ns(whole["dur"]) == quick.end_ns - quick.start_ns + (quick.connection_ns or 0)
+    ends = [ns(phase["ts"]) + ns(phase["dur"]) for phase in slices(trace, 1, "phase")]
+    assert set(ends[-3:]) == {ns(whole["ts"]) + ns(whole["dur"])}
+
+
 def test_the_counter_says_how_many_were_in_flight():
     counted = [event for event in trace_of()["traceEvents"] if event["ph"] == "C"]
     assert [event["ts"] for event in counted] == sorted({event["ts"] for event in counted})

@@ -193,7 +193,10 @@ def _span(record: Record) -> tuple[int, int] | None:
         begin_ns = record.end_ns
     if begin_ns is None:
         return None
-    ends = (begin_ns, record.sent_ns, record.first_byte_ns, record.last_token_ns, record.end_ns)
+    # A request that ended did so at its end: a quick answer is there before the program has noted
+    # that all is sent.
+    reached = (record.sent_ns, record.first_byte_ns, record.last_token_ns)
+    ends = (begin_ns, *(reached if record.end_ns is None else (record.end_ns,)))
     return begin_ns - (record.connection_ns or 0), max(ns for ns in ends if ns is not None)
 
 
