@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..store.runs import home
 from .past import Chosen, Place
 from .world import World
 
@@ -25,6 +24,9 @@ _TOLD_FROM = 20
 def base_of(place: Place) -> Path:
     """The folder that holds the runs. Raises UsageError where one is named that is not there."""
     if place.store is None:
+        # It loads every provider, and no help needs one.
+        from ..store.runs import home
+
         return home()
     if not Path(place.store).is_dir():
         raise UsageError(f"--store {place.store}: there is no such folder")
