@@ -193,11 +193,11 @@ def of_share(a: Floats, b: Floats) -> OfShare:
 
 
 def longest_memory(memory: float, requests: int) -> float:
-    """What an autocorrelation time of so many requests may be in truth: one standard error more
+    """What an autocorrelation time of so many requests may be in truth: three standard errors more
     (Sokal's, with a window of five times itself); a short run sees too little of it."""
-    return (
-        memory * (1.0 + sqrt(2.0 * (10.0 * memory + 1.0) / requests)) if memory > LOOSE else memory
-    )
+    if memory <= LOOSE:
+        return memory
+    return memory * (1.0 + 3.0 * sqrt(2.0 * (10.0 * memory + 1.0) / requests))
 
 
 def _trusted(memory: float, a: Sized, b: Sized) -> bool:
