@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import finalize
 
 from ...pricing import Pricer, Prices
 from ...providers import decode, get
 from ...record import Record
+from ...sinks import frames
+from ...sinks.frames import Kind
 from ...store.prices import open_book
 from .begin import Scope, everything
 from .call import Call, harmless
@@ -22,6 +24,11 @@ from .clients import senders_of
 from .sites import shown
 from .stacks import TAPS
 from .understand import base_url_of, understood
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 C = TypeVar("C")
 OnRecord = Callable[[Record], object]
@@ -63,8 +70,26 @@ class Seen(Sequence[Record]):
         self._calls[number] = record = self._understand(found, number)
         return record
 
+    def to_arrow(self, table: Kind = "requests", *, keep_text: bool = False) -> pa.Table:
+        """One row a call, or one a content event (`table="tokens"`): see `Trial.to_arrow`."""
+        return frames.arrow(list(self), table, keep_text=keep_text)
+
+    def to_pandas(self, table: Kind = "requests", *, keep_text: bool = False) -> pd.DataFrame:
+        """The same for pandas."""
+        return frames.pandas(list(self), table, keep_text=keep_text)
+
+    def to_polars(self, table: Kind = "requests", *, keep_text: bool = False) -> pl.DataFrame:
+        """The same for Polars."""
+        return frames.polars(list(self), table, keep_text=keep_text)
+
     def __repr__(self) -> str:
         return f"Seen({len(self)} calls)"
+
+    def _repr_html_(self) -> str:
+        # Charts load numpy, which a watched program need not have loaded.
+        from ...report.html.shown import calls
+
+        return calls(list(self))
 
 
 class Understanding:
