@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from .experiments.compare import Contest, acompare, compare
     from .experiments.growing import Choice
     from .experiments.optimize import aoptimize, optimize
+    from .experiments.party import Trial
     from .integrations.sdk.watching import Seen, instrument, uninstrument, watch
     from .lens import Lens, export, load, send
-    from .measured import Benchmark, Profile, Trial
+    from .measured import Benchmark, Profile
     from .metrics.coldstart import Coldstart
     from .metrics.comparison import Comparison
     from .metrics.result import Result
     from .pricing.estimate import Estimate
     from .record import EventKind, Record, RequestError, Status, Usage
-    from .report.html.plot import Plot
     from .request import Prompt
     from .timeline import ErrorKind, Stage
     from .transport.settings import Timeouts, Tls
@@ -52,7 +52,6 @@ _HOMES = {
     "Lens": "lens",
     "LensError": "errors",
     "Load": "engine.load",
-    "Plot": "report.html.plot",
     "Profile": "measured",
     "Progress": "engine.plan",
     "Prompt": "request",
@@ -66,7 +65,7 @@ _HOMES = {
     "StoreError": "errors",
     "Timeouts": "transport.settings",
     "Tls": "transport.settings",
-    "Trial": "measured",
+    "Trial": "experiments.party",
     "Usage": "record",
     "UsageError": "errors",
     "acompare": "experiments.compare",
@@ -96,7 +95,6 @@ __all__ = [
     "Lens",
     "LensError",
     "Load",
-    "Plot",
     "Profile",
     "Progress",
     "Prompt",

@@ -15,7 +15,6 @@ PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ("requirements.txt", "requirements-model.txt")
 PROGRAMS = {
     "chromium": "chromium",
-    "kubectl": "kubernetes-client",
     "nginx": "nginx",
     "nghttpx": "nghttp2-proxy",
     "prometheus": "prometheus",
@@ -23,7 +22,6 @@ PROGRAMS = {
     "prometheus-pushgateway": "prometheus-pushgateway",
     "victoria-metrics": "victoria-metrics",
     "influxd": "influxdb",
-    "systemd-analyze": "systemd",
 }
 """Each program, and the Debian package that has it."""
 

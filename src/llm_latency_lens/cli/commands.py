@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import make_dataclass
 from functools import lru_cache
 
-from . import benching, optimizing, past, running, trials
+from . import benching, monitoring, optimizing, past, running, trials
 from .exporting import Exporting, Logging
 from .gating import Gating, Kept, Runs, Shown, Verdicts
 from .kinds import parsed
@@ -59,6 +59,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     **trials.GROUPS,
     **optimizing.GROUPS,
     **running.GROUPS,
+    **monitoring.GROUPS,
     "report": (Several, Picture, Repaying, Outputs, Screen),
     "gate": (Runs, Gating, Repaying, Verdicts, Shown),
     "baseline": (Which, Kept, Repaying, Logging),
@@ -75,6 +76,8 @@ _GROUPS: dict[str, tuple[type, ...]] = {
 """By command; `sim` has the simulator's own besides."""
 
 COMMANDS = tuple(_GROUPS)
+CONFIGURED = tuple(name for name in COMMANDS if name not in monitoring.GROUPS)
+"""Those whose `--config` names a file of settings; the monitor's file is one of its own kind."""
 
 
 def groups_of(command: str) -> tuple[type, ...]:

@@ -481,6 +481,6 @@ class Checked:
     file: str | None = setting(
         text("FILE"),
         None,
-        "A configuration, service levels, or a suite.",
+        "A configuration, service levels, a suite, or a monitor's file.",
         argument="FILE",
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .app import VERBS
-from .commands import COMMANDS, groups_of
+from .commands import CONFIGURED, groups_of
 from .settings import Setting, settings_of
 from .suite import SETTINGS
 
@@ -57,14 +57,14 @@ def markdown() -> str:
 
 def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a configuration file; editors complete and check with it."""
-    sections = {name: _keys([name]) for name in COMMANDS}
+    sections = {name: _keys([name]) for name in CONFIGURED}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of latency-lens",
         "description": "Dashes and underscores in names mean the same.",
         "type": "object",
         "properties": {
-            **_keys(COMMANDS),
+            **_keys(CONFIGURED),
             **{
                 name: {"type": "object", "properties": keys, "additionalProperties": False}
                 for name, keys in sections.items()

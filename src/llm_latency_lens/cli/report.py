@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..extras import needing
 from . import coldstart, compare, program
 from .benchmark import ended, show
 from .options import Outputs, Repaying, Screen
@@ -126,8 +125,14 @@ def _spreads(portrait: Portrait) -> dict[str, Spread]:
 
 
 def _painter() -> Callable[..., None]:
-    with needing("report", "--html", *_PAINTERS):
-        from ..report.html.page import html
+    try:
+        from ..report.html import html
+    except ModuleNotFoundError as error:
+        if error.name not in _PAINTERS:
+            raise
+        raise UsageError(
+            f"--html needs {error.name}: pip install 'llm-latency-lens[report]'"
+        ) from None
     return html
 
 

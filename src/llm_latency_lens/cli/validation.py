@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from ..errors import ConfigError, UsageError
-from .commands import COMMANDS, groups_of
+from .commands import COMMANDS, CONFIGURED, groups_of
 from .config import Entry, applying, expand
 from .kinds import UnfitError
 from .settings import ENV_PREFIX, Setting, build, choose, settings_of
@@ -43,7 +43,7 @@ def named(setting_name: str, section: str | None) -> Setting | None:
 
 def _settings(section: str | None) -> Iterator[Setting]:
     """What a section can hold; a file does not name another."""
-    for command in COMMANDS if section is None else (section,):
+    for command in CONFIGURED if section is None else (section,):
         for group in groups_of(command):
             yield from (
                 item for item in settings_of(group) if item.name != "config" and not item.words
@@ -55,7 +55,10 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     given = [name for name in environ if name.startswith(ENV_PREFIX) and name not in _OTHERS]
     if not given:
         return
-    known = {item.name.upper() for item in _settings(None)} | {"CONFIG"}
+    known = {
+        item.name.upper() for name in COMMANDS for group in groups_of(name)
+        for item in settings_of(group)
+    }  # fmt: skip
     for name in sorted({variable.removeprefix(ENV_PREFIX) for variable in given} - known):
         nearest = get_close_matches(name, known, n=1)
         hint = f": did you mean {ENV_PREFIX}{nearest[0]}?" if nearest else ""
@@ -86,7 +89,7 @@ def _wrong(entry: Entry, path: str, environ: Mapping[str, str]) -> Iterator[Conf
 
 def _unknown(entry: Entry) -> str:
     if entry.section is None and isinstance(entry.value, dict):
-        kind, known = "section", list(COMMANDS)
+        kind, known = "section", list(CONFIGURED)
     else:
         kind, known = "setting", [item.name for item in _settings(entry.section)]
     nearest = get_close_matches(entry.name, known, n=1, cutoff=0.6)
@@ -98,7 +101,7 @@ def _unknown(entry: Entry) -> str:
 def _clashes(entries: list[Entry], path: str, environ: Mapping[str, str]) -> Iterator[ConfigError]:
     """Values that exclude each other, once each."""
     told = set()
-    for command in COMMANDS:
+    for command in CONFIGURED:
         used = [expand(entry, environ, path) for entry in applying(entries, command)]
         for group in groups_of(command):
             try:

@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from .commands import COMMANDS, groups_of
+from .commands import CONFIGURED, groups_of
 from .config import applying, expand, read_entries
 from .settings import Choice, Setting, build, choose, placed_name, settings_of
 from .validation import first_of, mistakes, unknown_variables
@@ -66,10 +66,10 @@ def _choose(
 ) -> dict[str, Choice]:
     settings = [item for group in groups for item in settings_of(group)]
     path = flags.get("config") or environ.get("LATENCY_LENS_CONFIG")
-    if not path or "config" not in flags:
+    if not path or "config" not in flags or name not in CONFIGURED:
         return choose(settings, flags, environ)
     path = str(path)
-    entries = applying(read_entries(path, COMMANDS), name)
+    entries = applying(read_entries(path, CONFIGURED), name)
     found = mistakes(entries, path, environ)
     if found:
         raise first_of(found, path)
@@ -78,7 +78,7 @@ def _choose(
 
 
 def _start_logging(chosen: Mapping[str, Choice], world: World) -> None:
-    if "log_level" in chosen:
+    if "log_level" in chosen and "log_format" not in chosen:
         level = str(chosen["log_level"].value).upper()
         form = "latency-lens: %(levelname)s: %(message)s"
         logging.basicConfig(level=level, format=form, stream=world.err, force=True)

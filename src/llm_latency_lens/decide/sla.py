@@ -167,12 +167,9 @@ class _Reader:
     def _target(self, node: Any) -> float | None:
         if node is None or (text := self._scalar(node, "target")) is None:
             return None
-        found = _TARGET.fullmatch(text)
-        share = float(found[1]) / (100.0 if found[2] else 1.0) if found else 0.0
-        if not 0.0 < share < 1.0:
-            self.wrong(f"target must be a share between 0 and 100 %, such as 99.5%, not '{text}'",
-                       node.start_mark.line + 1)  # fmt: skip
-            return None
+        share = _share(text)
+        if share is None:
+            self.wrong(_no_share(text), node.start_mark.line + 1)
         return share
 
     def _windows(self, node: Any) -> dict[str, int]:
@@ -192,6 +189,41 @@ class _Reader:
             self.wrong("windows must not be empty: write such as [1h, 24h, 30d]",
                        node.start_mark.line + 1)  # fmt: skip
         return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def parse_promise(given: object) -> Promise:
+    """An objective as another file holds it: a text, or a limit with its target. Raises UsageError
+    for what is none."""
+    if not isinstance(given, Mapping):
+        return _promise(str(given), None)
+    if not given.get("limit") or given.keys() - {"limit", "target"}:
+        raise UsageError("an objective is a text such as ttft_ms.p95<800, or a limit and a target")
+    share = None
+    if "target" in given:
+        found = str(given["target"]).strip()
+        share = _share(found)
+        if share is None:
+            raise UsageError(_no_share(found))
+    return _promise(str(given["limit"]), share)
+
+
+def parse_window(text: str) -> int:
+    """The seconds of a window such as 1h or 30d. Raises UsageError for what is none."""
+    seconds = _seconds(text)
+    if seconds is None:
+        raise UsageError(f"a window is a length such as 1h, 24h or 30d, not '{text}'")
+    return seconds
+
+
+def _share(text: str) -> float | None:
+    """A share between 0 and 1, which may be given in per cent."""
+    found = _TARGET.fullmatch(text)
+    share = float(found[1]) / (100.0 if found[2] else 1.0) if found else 0.0
+    return share if 0.0 < share < 1.0 else None
+
+
+def _no_share(text: str) -> str:
+    return f"target must be a share between 0 and 100 %, such as 99.5%, not '{text}'"
 
 
 def _seconds(text: str) -> int | None:

@@ -20,7 +20,6 @@ from ..engine.load import Load, make_plan
 from ..engine.plan import OnProgress
 from ..engine.ways import Way, Ways
 from ..errors import UsageError
-from ..measured import Trial
 from ..metrics.comparison import Comparison
 from ..metrics.context import Context
 from ..providers import decode
@@ -33,6 +32,7 @@ from .party import (
     Partaker,
     Party,
     Prompts,
+    Trial,
     described,
     every,
     finish,

@@ -49,6 +49,7 @@ class TargetConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     promises: tuple[Promise, ...] = ()
     max_cost_usd_per_day: Decimal | None = None
+    """Once a day's probes could cost more, the target is asked no more until midnight UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,9 @@ class ServeConfig:
     host: str = "127.0.0.1"
     port: int = 9464
     token: Secret | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
+    """Names by which it may be called, besides its own: a page elsewhere can lead any other name to
+    this machine."""
     cert_file: Path | None = None
     key_file: Path | None = None
     max_request_bytes: int = 64 * 1024
@@ -119,3 +123,9 @@ class MonitorConfig:
     )
     """Windows of the objectives: seconds by their names, the shortest first."""
     prices: Path | None = None
+    max_cost_usd_per_day: Decimal | None = None
+    """Of all targets together."""
+    seed: int = 0
+    """For the jitter."""
+    files: tuple[Path, ...] = ()
+    """What this was read from: when one of them changes, it is read again."""

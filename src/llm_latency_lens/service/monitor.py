@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import gc
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from ..clock import SECOND_NS, Clock, SystemClock
-from ..errors import LensError
+from ..errors import LensError, UsageError
+from ..store.prices import open_book
+from .app import make_app
 from .config import MonitorConfig
-from .probe import Row, Taker
+from .guard import is_loopback
+from .probe import Probe, Row, Taker
+from .reloading import Files
+from .serving import Serving
+from .watch import Standing, Watch
 
 Reread = Callable[[], MonitorConfig]
-"""Reads the configuration again; raises ConfigError with what is wrong in it."""
+"""Reads the configuration again; raises UsageError with what is wrong in it."""
+
+GRACE_S = 5.0
+"""How long probes under way may go on once the monitor is asked to stop."""
+_LOOK_S = 2.0
+_THREADS = 64
+"""Names are looked up in threads: where the resolver is gone, each waits for as long as it does."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +45,11 @@ class Reload:
 
 
 class Monitor:
-    """Runs until it is asked to stop; a second request to stop waits for nothing.
+    """Runs until it is asked to stop.
 
-    `reread` reads the configuration again, for `reload`; without it there is none.
+    `reread` reads the configuration again, for `reload`; without it there is none. Made inside the
+    event loop it runs in. Raises UsageError for an address, a certificate or a folder that cannot
+    be used.
     """
 
     def __init__(
@@ -35,37 +58,168 @@ class Monitor:
         *,
         clock: Clock | None = None,
         reread: Reread | None = None,
+        environ: Mapping[str, str] | None = None,
         takers: Sequence[Taker] = (),
     ) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
-        self.started_unix_s = self.clock.realtime_ns() / SECOND_NS
+        self.started_unix_s = self._now_unix_s()
         self.last_reload = Reload(self.started_unix_s)
         self.takers: list[Taker] = list(takers)
         self._reread = reread
+        self._files = Files(config.files)
+        self._reloading = asyncio.Lock()
+        self._wanted = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._running = False
+        _make_folder(config)
+        self._book = open_book(config.prices and str(config.prices))
+        self._watch = Watch(
+            self._tell,
+            clock=self.clock,
+            environ=os.environ if environ is None else environ,
+            run=secrets.token_hex(4),
+        )
+        self._serving = Serving(make_app(self), config.serve)
+
+    @property
+    def url(self) -> str:
+        """Where its pages and its interface are."""
+        return self._serving.url
+
+    # -- its life -------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Probe and serve until `request_stop`."""
-        await self._stopping.wait()
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="monitor"))
+        self._watch.apply(self.config, self._book)
+        self._serving.start()
+        self._running = True
+        gc.collect()
+        gc.freeze()  # what is there now stays: no collection need look at it again
+        self._greet()
+        looking = asyncio.create_task(self._look())
+        try:
+            await self._stopping.wait()
+        finally:
+            await self._end(looking)
 
     def request_stop(self) -> None:
         """No new probes; those under way are given a moment to end."""
         self._stopping.set()
 
-    async def reload(self) -> str | None:
-        """Take up the configuration anew; gives why it was refused, and then keeps the old one."""
-        now_unix_s = self.clock.realtime_ns() / SECOND_NS
-        try:
-            if self._reread:
-                self.config = await asyncio.to_thread(self._reread)
-        except LensError as error:
-            self.last_reload = Reload(now_unix_s, str(error))
-            return str(error)
-        self.last_reload = Reload(now_unix_s)
-        return None
+    async def _end(self, looking: asyncio.Task[None]) -> None:
+        self._running = False
+        _log.info("stopping: probes under way have %g s to end", GRACE_S)
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+        await self._watch.stop(GRACE_S)
+        await self._serving.stop()
+        _log.info("stopped")
+
+    def _greet(self) -> None:
+        serve, many = self.config.serve, len(self.config.targets)
+        _log.info("%d target%s; served at %s", many, "" if many == 1 else "s", self.url)
+        if serve.token is None and not is_loopback(serve.host):
+            _log.warning(
+                "listening on %s without a token: whoever reaches it can read all of it (token)",
+                serve.host,
+            )
+
+    # -- probes ---------------------------------------------------------------------------------
 
     async def probe_now(self, target: str) -> Row:
-        """Probe a target at once, outside its schedule. Raises UsageError if there is none such,
-        and if the day's money is spent."""
-        raise NotImplementedError(target)
+        """Probe a target at once, besides its schedule. Raises UsageError if there is none such,
+        and where a rate limit or the day's money says no."""
+        return await self._watch.probe_now(target)
+
+    def standing(self, target: str) -> Standing | None:
+        """How a target stands with the schedule; None where there is none of that name."""
+        return self._watch.standing(target)
+
+    def _tell(self, probe: Probe) -> None:
+        for taker in self.takers:
+            try:
+                taker(probe)
+            except Exception:  # noqa: BLE001  (logged)
+                # One that fails must not keep the others from being told.
+                _log.exception("a probe of %s was not taken", probe.row.target)
+
+    # -- the configuration ----------------------------------------------------------------------
+
+    async def reload(self) -> str | None:
+        """Take up the configuration anew; gives why it was refused, and then keeps the old one."""
+        async with self._reloading:
+            error = await self._take_up()
+        self.last_reload = Reload(self._now_unix_s(), error)
+        if error:
+            _log.error("the configuration stays what it was: %s", error)
+        else:
+            _log.info("the configuration was read again: %d targets", len(self.config.targets))
+        return error
+
+    def request_reload(self) -> None:
+        """Read the configuration again, soon."""
+        self._wanted.set()
+
+    async def _take_up(self) -> str | None:
+        if self._reread is None:
+            return "there is no file to read again"
+        try:
+            config = await asyncio.to_thread(self._reread)
+            _check_same(self.config, config)
+            book = await asyncio.to_thread(open_book, config.prices and str(config.prices))
+        except LensError as error:
+            return str(error)
+        self.config = config
+        self._files = Files(config.files)
+        self._watch.apply(config, book)
+        self._serving.renew_certificate()
+        return None
+
+    async def _look(self) -> None:
+        """Look now and then whether a file has changed."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._wanted.wait()
+            if self._wanted.is_set() or (self._reread and self._files.changed()):
+                self._wanted.clear()
+                await self.reload()
+
+    # -- how it stands --------------------------------------------------------------------------
+
+    def readiness(self) -> dict[str, Any]:
+        """Whether it probes, and what is wrong besides."""
+        problems = []
+        if self.last_reload.error:
+            problems.append(f"the configuration stays what it was: {self.last_reload.error}")
+        return {
+            "ready": self._running,
+            "targets": len(self.config.targets),
+            "started_unix_s": self.started_unix_s,
+            "last_reload_unix_s": self.last_reload.at_unix_s,
+            "problems": problems,
+        }
+
+    def _now_unix_s(self) -> float:
+        return self.clock.realtime_ns() / SECOND_NS
+
+
+def _make_folder(config: MonitorConfig) -> None:
+    try:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"data_dir: {config.data_dir}: {error.strerror}") from None
+
+
+def _check_same(old: MonitorConfig, new: MonitorConfig) -> None:
+    """Raise UsageError for what only a restart can change."""
+    if (old.serve.host, old.serve.port) != (new.serve.host, new.serve.port):
+        raise UsageError("listen cannot change while it runs: start it again")
+    if (old.serve.cert_file, old.serve.key_file) != (new.serve.cert_file, new.serve.key_file):
+        raise UsageError("tls cannot change while it runs: start it again")
+    if old.data_dir != new.data_dir:
+        raise UsageError("data_dir cannot change while it runs: start it again")

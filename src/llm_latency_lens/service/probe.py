@@ -47,6 +47,9 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: Decimal | None = None
+    start_lag_ms: float | None = None
+    """How late it was begun: the monitor's own lateness. `send_lag_ms` has the connection's set-up
+    besides. None where nobody planned it."""
     clock_source: str = "kernel"
     clock_step_ms: float = 0.0
     asked_for: bool = False

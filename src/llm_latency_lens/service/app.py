@@ -1,0 +1,35 @@
+"""What is served: health, metrics, the interface and the pages, behind the guard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..metrics.schema import encode
+from .guard import Guard
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from .monitor import Monitor
+
+
+def make_app(monitor: Monitor) -> ASGIApp:
+    """The whole of it, for an ASGI server."""
+
+    async def healthz(_: Request) -> Response:
+        """Whether the event loop turns: it has answered."""
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        """Whether it probes; what is wrong besides is said and leaves it ready."""
+        found = monitor.readiness()
+        status = 200 if found["ready"] else 503
+        return Response(encode(found) + b"\n", status, media_type="application/json")
+
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    return Guard(Starlette(routes=routes), lambda: monitor.config.serve, monitor.clock)
