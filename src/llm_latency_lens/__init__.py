@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from .experiments.compare import Contest, acompare, compare
     from .experiments.growing import Choice
     from .experiments.optimize import aoptimize, optimize
-    from .experiments.party import Trial
     from .integrations.sdk.watching import Seen, instrument, uninstrument, watch
     from .lens import Lens, export, load, send
-    from .measured import Benchmark, Profile
+    from .measured import Benchmark, Profile, Trial
     from .metrics.coldstart import Coldstart
     from .metrics.comparison import Comparison
     from .metrics.result import Result
     from .pricing.estimate import Estimate
     from .record import EventKind, Record, RequestError, Status, Usage
+    from .report.html.plot import Plot
     from .request import Prompt
     from .timeline import ErrorKind, Stage
     from .transport.settings import Timeouts, Tls
@@ -52,6 +52,7 @@ _HOMES = {
     "Lens": "lens",
     "LensError": "errors",
     "Load": "engine.load",
+    "Plot": "report.html.plot",
     "Profile": "measured",
     "Progress": "engine.plan",
     "Prompt": "request",
@@ -65,7 +66,7 @@ _HOMES = {
     "StoreError": "errors",
     "Timeouts": "transport.settings",
     "Tls": "transport.settings",
-    "Trial": "experiments.party",
+    "Trial": "measured",
     "Usage": "record",
     "UsageError": "errors",
     "acompare": "experiments.compare",
@@ -95,6 +96,7 @@ __all__ = [
     "Lens",
     "LensError",
     "Load",
+    "Plot",
     "Profile",
     "Progress",
     "Prompt",

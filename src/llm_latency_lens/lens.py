@@ -32,14 +32,13 @@ from .experiments.coldstart import Cooling, OnStanding, coldstart
 from .experiments.party import (
     Keeping,
     Party,
-    Trial,
     described,
     every,
     finish,
     new_context,
     several,
 )
-from .measured import Benchmark, Profile
+from .measured import Benchmark, Profile, Trial
 from .metrics import Metric
 from .metrics.coldstart import Coldstart
 from .metrics.context import Context

@@ -16,7 +16,7 @@ from llm_latency_lens import Lens, Prompt, UsageError, load
 from llm_latency_lens.clock import SECOND_NS
 from llm_latency_lens.experiments import coldstart as experiment
 from llm_latency_lens.experiments.coldstart import Outlook, Standing, outlook, summed_up
-from llm_latency_lens.experiments.party import Trial
+from llm_latency_lens.measured import Trial
 from llm_latency_lens.metrics.coldstart import Coldstart, decode, encode
 from llm_latency_lens.testing.clock import FakeClock
 from llm_latency_lens.testing.config import SimConfig

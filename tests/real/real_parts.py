@@ -15,6 +15,7 @@ PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ("requirements.txt", "requirements-model.txt")
 PROGRAMS = {
     "chromium": "chromium",
+    "kubectl": "kubernetes-client",
     "nginx": "nginx",
     "nghttpx": "nghttp2-proxy",
     "prometheus": "prometheus",
@@ -22,6 +23,7 @@ PROGRAMS = {
     "prometheus-pushgateway": "prometheus-pushgateway",
     "victoria-metrics": "victoria-metrics",
     "influxd": "influxdb",
+    "systemd-analyze": "systemd",
 }
 """Each program, and the Debian package that has it."""
 

@@ -19,7 +19,7 @@ from llm_latency_lens.metrics.context import Context
 from llm_latency_lens.metrics.portraits import Portrait, Portraits
 from llm_latency_lens.metrics.summary import Summarizer
 from llm_latency_lens.record import Record
-from llm_latency_lens.report.html import html
+from llm_latency_lens.report.html.page import html
 from llm_latency_lens.testing.model import SimConfig, draw
 
 pytestmark = pytest.mark.real

@@ -13,7 +13,7 @@ from .output import prints_table, tell_lost
 from .world import World
 
 if TYPE_CHECKING:
-    from ..experiments.party import Trial
+    from ..measured import Trial
     from ..metrics.comparison import Comparison
     from ..record import Record
     from ..testing.process import RunningSimulator

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RunError, StoreError, UsageError
 from .gating import Gating, Runs, Shown, Verdicts
 from .options import Repaying
-from .output import check_writable, prints_table, write_to
+from .output import check_writable
 from .settings import Source
+from .verdict import show
 from .world import Call
 
 if TYPE_CHECKING:
@@ -147,20 +148,10 @@ def _show(call: Call, found: Gate, verdicts: Verdicts, *, color: bool) -> None:
     from ..decide.gate import encode
     from ..report import gate as pages
 
-    world = call.world
-    if prints_table(verdicts.output, verdicts.markdown):
-        pages.text(found, world.out, color=color)
-    if verdicts.output is not None:
-        from ..report.json import document
-
-        write_to(verdicts.output, world.out, lambda file: document(encode(found), file))
-    if verdicts.markdown is not None:
-        write_to(verdicts.markdown, world.out, lambda file: file.write(pages.markdown(found)))
-    if verdicts.annotations:
-        world.out.writelines(f"{line}\n" for line in pages.remarks(found))
+    show(found, pages, encode(found), verdicts, call.world.out, color=color)
     if found.unanswered:
         names = ", ".join(one.metric for one in found.unanswered)
-        world.err.write(
+        call.world.err.write(
             f"latency-lens: WARNING: not enough data to tell whether {names} became worse"
             f"{'' if not found.passed else ' (--require-data makes this a failure)'}\n"
         )

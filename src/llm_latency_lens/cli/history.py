@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..extras import needing
 from .past import Chosen, Place
 from .world import World
 
@@ -36,12 +37,8 @@ def base_of(place: Place) -> Path:
 def open_index(place: Place, world: World, *, anew: bool = False) -> Index:
     """The history of all runs, up to date. Raises UsageError where the extra is not installed."""
     base = base_of(place)
-    try:
+    with needing("store", "the history", "duckdb", "pyarrow"):
         from ..store.history.index import sync
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"the history needs {error.name}: pip install 'llm-latency-lens[store]'"
-        ) from None
 
     def told(done: int, missing: int) -> None:
         if not done and missing >= _TOLD_FROM:

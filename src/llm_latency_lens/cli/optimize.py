@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..extras import needing
 from .compare import target_of, whom
 from .optimizing import Decisions, Measuring, Whom, Wishing
 from .options import Keeping, Outputs, Paying, Screen, Way
@@ -179,14 +180,8 @@ def _show(call: Call, found: Decision, decisions: Decisions, *, color: bool) -> 
 
 
 def _painted(found: Decision) -> str:
-    try:
+    with needing("report", "--picture", "vl_convert"):
         from ..report.pareto import pareto
-    except ModuleNotFoundError as error:
-        if error.name != "vl_convert":
-            raise
-        raise UsageError(
-            "--picture needs vl_convert: pip install 'llm-latency-lens[report]'"
-        ) from None
     return pareto(found)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..extras import needing
 from . import coldstart, compare, program
 from .benchmark import ended, show
 from .options import Outputs, Repaying, Screen
@@ -125,14 +126,8 @@ def _spreads(portrait: Portrait) -> dict[str, Spread]:
 
 
 def _painter() -> Callable[..., None]:
-    try:
-        from ..report.html import html
-    except ModuleNotFoundError as error:
-        if error.name not in _PAINTERS:
-            raise
-        raise UsageError(
-            f"--html needs {error.name}: pip install 'llm-latency-lens[report]'"
-        ) from None
+    with needing("report", "--html", *_PAINTERS):
+        from ..report.html.page import html
     return html
 
 

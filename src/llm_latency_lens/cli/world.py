@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
     from ..decide.decision import Decision
     from ..experiments.certificate import Certificate
-    from ..experiments.party import Trial
     from ..integrations.outside.program import Ran
     from ..lens import Lens
-    from ..measured import Benchmark
+    from ..measured import Benchmark, Trial
     from ..metrics.comparison import Comparison
     from ..sinks import Exported
     from ..testing.process import RunningSimulator

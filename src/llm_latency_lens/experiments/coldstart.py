@@ -26,6 +26,7 @@ from ..engine.load import Load, make_plan
 from ..engine.orchestrator import Engine
 from ..engine.ways import Way, Ways
 from ..errors import UsageError
+from ..measured import Trial
 from ..metrics.coldstart import (
     PRIME,
     REPEATED,
@@ -43,7 +44,7 @@ from ..store.prices import pricer_of
 from ..targets import Aim
 from .blocks import shuffled_blocks
 from .filler import prefixed
-from .party import Partaker, Party, Trial, described, finish, new_context, read
+from .party import Partaker, Party, described, finish, new_context, read
 
 EXPERIMENT = "coldstart"
 IDLE_S = (0.0, 30.0, 300.0)

@@ -20,6 +20,7 @@ from ..engine.load import Load, make_plan
 from ..engine.plan import OnProgress
 from ..engine.ways import Way, Ways
 from ..errors import UsageError
+from ..measured import Trial
 from ..metrics.comparison import Comparison
 from ..metrics.context import Context
 from ..providers import decode
@@ -32,7 +33,6 @@ from .party import (
     Partaker,
     Party,
     Prompts,
-    Trial,
     described,
     every,
     finish,

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -22,16 +22,16 @@ from ..engine.follower import Streaming
 from ..engine.host import describe_clock, describe_host
 from ..engine.orchestrator import Engine
 from ..engine.plan import OnProgress
+from ..measured import Trial
 from ..metrics.context import Context
-from ..pricing import Book, Pricer
+from ..pricing import Book
 from ..record import Record
 from ..request import Prompt
 from ..store import runs
 from ..store.prices import keep_prices, pricer_of
-from ..store.runs import Raw, Run
+from ..store.runs import Raw
 from ..store.understand import CountTokens, records
 from ..targets import Aim
-from ..timeline import Timeline
 from ..transport import Network
 from .certificate import newest_certificate
 
@@ -68,25 +68,6 @@ class Partaker(Protocol):
     """Who can take part in an experiment: a `Lens`."""
 
     def party(self) -> Party: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Trial(Generic[T]):
-    """An experiment that has ended: its result, and the run from which it can be computed again."""
-
-    result: T
-    run: Run
-    _unsaved: Sequence[Timeline] = ()
-    _count_tokens: CountTokens | None = field(default=None, repr=False)
-    _pricer: Pricer | None = field(default=None, repr=False)
-
-    @property
-    def run_dir(self) -> Path:
-        return self.run.path
-
-    def records(self) -> Iterator[Record]:
-        """Each request, decoded again from what was captured."""
-        return records(self.run, self._unsaved, self._count_tokens, self._pricer)
 
 
 def read(

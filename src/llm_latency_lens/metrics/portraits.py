@@ -47,10 +47,10 @@ class Portraits:
             arm.summarizer.add(record)
             arm.traces.add(record)
 
-    def of(self, result: Result, context: Context) -> Iterator[Portrait]:
-        """The portraits; `result` is what the run came to."""
+    def of(self, result: Result | None, context: Context) -> Iterator[Portrait]:
+        """The portraits; `result` is what the run came to, where it is no experiment's."""
         config = context.config
-        if not self._arms:
+        if not self._arms and result is not None:
             target = "/".join(str(config[key]) for key in _TARGET if config.get(key))
             yield Portrait(context.name or target or context.id, result, self._whole)
         own = config.get("arms") or {}

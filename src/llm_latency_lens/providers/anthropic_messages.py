@@ -7,7 +7,6 @@ one, wherever they were found; `body_of` is the body that all of them have in co
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -137,7 +136,7 @@ class Block(msgspec.Struct, gc=False):
             return EventKind.TEXT, self.text
         if self.thinking:
             return EventKind.REASONING, self.thinking
-        if called := _called(self.input):
+        if called := typed.arguments_of(self.input):
             return EventKind.TOOL, called
         return None
 
@@ -179,15 +178,6 @@ class Event(msgspec.Struct, gc=False):
 
 read_event = typed.reader(Event)
 read_message = typed.reader(Message)
-
-
-def _called(given: Any) -> str:
-    """A tool's arguments as they stand in a block that came whole."""
-    if not given or not isinstance(given, dict | list | str):
-        return ""
-    if not isinstance(given, str):
-        given = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-    return typed.text_of(given) or ""
 
 
 # -- response --------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ them one by one, wherever they were found.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,7 +101,7 @@ class Block(msgspec.Struct, gc=False, rename="camel"):
         """What it brings, as one content event; None where it brings nothing."""
         if self.text:
             return EventKind.TEXT, self.text
-        if self.tool_use and (called := arguments_of(self.tool_use.input)):
+        if self.tool_use and (called := typed.arguments_of(self.tool_use.input)):
             return EventKind.TOOL, called
         if (thought := self.reasoning_content) and (
             text := thought.text or (thought.reasoning_text and thought.reasoning_text.text)
@@ -173,15 +172,6 @@ class Document(Event, gc=False, rename="camel"):
 
 read_event = typed.reader(Event)
 read_document = typed.reader(Document)
-
-
-def arguments_of(given: Any) -> str:
-    """A tool's arguments as text, whether they came as text or as an object."""
-    if not given or not isinstance(given, dict | list | str):
-        return ""
-    if not isinstance(given, str):
-        given = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-    return typed.text_of(given) or ""
 
 
 # -- response --------------------------------------------------------------------------------

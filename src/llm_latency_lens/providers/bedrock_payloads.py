@@ -24,7 +24,6 @@ import msgspec
 
 from ..record import EventKind
 from . import typed
-from .bedrock_converse import arguments_of
 from .chat_wire import Counts, Delta
 
 METRICS = b'"amazon-bedrock-invocationMetrics"'
@@ -142,7 +141,7 @@ class Piece(msgspec.Struct, gc=False):
         if self.choices:
             return [one for choice in self.choices for one in _of_choice(choice)]
         calls = [self.tool_call_delta] if self.tool_call_delta else self.tool_calls
-        if called := "".join(arguments_of(one.parameters) for one in calls or ()):
+        if called := "".join(typed.arguments_of(one.parameters) for one in calls or ()):
             return [(EventKind.TOOL, called)]
         written = self.results or self.outputs or self.generations
         texts = [one.output_text or one.text or "" for one in written or ()]

@@ -6,14 +6,13 @@ adds which is on the page "Wire formats" of the documentation.
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from ..record import EventKind
-from .typed import reader, text_of
+from .typed import arguments_of, reader, text_of
 
 _MOST_USD = 1_000_000
 _TICK_USD = Decimal("1e-10")
@@ -227,12 +226,3 @@ def _thinking(parts: list[Any]) -> str:
     Databricks: `{"type": "reasoning", "summary": [{"text": "..."}]}`."""
     told = (one.get("thinking") or one.get("summary") for one in parts if isinstance(one, dict))
     return "".join(text_of(one) or "" for one in told)
-
-
-def arguments_of(given: Any) -> str:
-    """A tool's arguments as text, whether they came as text or as an object."""
-    if isinstance(given, str):
-        return given
-    if not given or not isinstance(given, dict | list):
-        return ""
-    return json.dumps(given, ensure_ascii=False, separators=(",", ":"))

@@ -5,7 +5,6 @@ A stream is JSON lines. The last one says how long the server took for what, in 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -122,12 +121,7 @@ read = typed.reader(Line)
 
 
 def _arguments(call: Call) -> str:
-    given = call.function.arguments if call.function else None
-    if not given or not isinstance(given, dict | list | str):
-        return ""
-    if not isinstance(given, str):
-        given = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-    return typed.text_of(given) or ""
+    return typed.arguments_of(call.function.arguments if call.function else None)
 
 
 # -- response --------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from ..timeline import ErrorKind, Timeline
 from . import typed
 from .answer import CHECK, Answer, count, events_of, is_stream
 from .asking import address, ask, bearer, limit_of
-from .chat_wire import Cost, arguments_of, billed
+from .chat_wire import Cost, billed
 from .common import begin, refused
 from .errors_map import complaint_of, read_complaint
 from .openai_chat import ACCOUNT_ENV, llama_times
@@ -143,7 +143,7 @@ class Item(msgspec.Struct, gc=False):
 
     def carried(self) -> tuple[EventKind, str] | None:
         """All of its content at once; None where it has none."""
-        if called := arguments_of(self.arguments) or self.input or self.code or self._asked():
+        if called := typed.arguments_of(self.arguments) or self.input or self.code or self._asked():
             return EventKind.TOOL, called
         parts = self.content or ()
         text = "".join(part.text or part.refusal or "" for part in parts)
@@ -159,7 +159,7 @@ class Item(msgspec.Struct, gc=False):
         """What the client itself is to do."""
         if self.type not in _ASKING:
             return ""
-        return arguments_of(self.action or self.actions or self.operation)
+        return typed.arguments_of(self.action or self.actions or self.operation)
 
 
 class Incomplete(msgspec.Struct, gc=False):

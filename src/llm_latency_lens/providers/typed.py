@@ -52,6 +52,15 @@ def reader(kind: type[T]) -> Callable[[bytes], T | None]:
     return read
 
 
+def arguments_of(given: Any) -> str:
+    """A tool's arguments as text, whether they came as text, as parts of it, or as an object."""
+    if not given or not isinstance(given, dict | list | str):
+        return ""
+    if not isinstance(given, str):
+        given = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+    return text_of(given) or ""
+
+
 def text_of(value: Any) -> str | None:
     """A string, or the joined text of a list of parts (`[{"type": "text", "text": "..."}]`)."""
     if isinstance(value, list):

@@ -204,20 +204,29 @@ def markdown(found: Decision) -> str:
 
 
 def _markdown(found: Decision) -> Iterator[str]:
-    metrics = list(found.candidates[0].figures)
+    heads, rows = table(found)
     yield f"**{_plain(found.sentence)}**\n"
-    heads = ["", "Candidate", "TOPSIS", "Weighted sum", "First in", *map(title, metrics)]
-    yield f"| {' | '.join(heads)} |"
-    yield f"|--:|---|{'--:|' * (len(heads) - 2)}"
-    for option in ordered(found):
-        values = (_both(metric, option.figures[metric]) for metric in metrics)
-        cells = [str(option.rank or "–"), _plain(option.name), *_scores(option), *values]
-        yield f"| {' | '.join(cells)} |"
+    yield f"| {' | '.join(['', *heads])} |"
+    yield f"|--:|---|{'--:|' * (len(heads) - 1)}"
+    for cells in rows:
+        yield f"| {' | '.join(map(_plain, cells))} |"
     yield ""
     yield from (f"- **{_plain(one.name)}** – {_plain(one.reason)}" for one in ordered(found))
     for head, lines in sections(found):
         yield f"\n{_plain(head)}:\n"
         yield from (f"- {_plain(line)}" for line in lines)
+
+
+def table(found: Decision) -> tuple[list[str], list[list[str]]]:
+    """Every figure: the titles of the columns, and a row for each candidate, whose place among
+    them comes first."""
+    metrics = list(found.candidates[0].figures)
+    heads = ["Candidate", "TOPSIS", "Weighted sum", "First in", *map(title, metrics)]
+    rows = []
+    for option in ordered(found):
+        values = (_both(metric, option.figures[metric]) for metric in metrics)
+        rows.append([str(option.rank or "–"), option.name, *_scores(option), *values])
+    return heads, rows
 
 
 def _both(metric: str, figure: Figure) -> str:

@@ -1,12 +1,12 @@
 """Two Parquet tables: the requests, one row an attempt, and their tokens, one row a content event.
 
 Both are written while the records are read, some ten thousand rows at a time. What is known of the
-run as a whole stands in the metadata of both.
+run as a whole stands in the metadata of both. `table_of` gives the same tables in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import chain, repeat
@@ -65,14 +65,27 @@ def write(exported: Exported, file: BinaryIO, *parts: BinaryIO) -> None:
         for record in exported.records(with_result=True):
             requests.add(record)
             tokens.add(record)
-            if len(requests.rows) >= _ROWS:
+            if requests.full:
                 of_requests.write_batch(requests.take())
-            if tokens.count >= _EVENTS:
+            if tokens.full:
                 of_tokens.write_batch(tokens.take())
         of_requests.write_batch(requests.take())
         of_tokens.write_batch(tokens.take())
         for writer in (of_requests, of_tokens):
             writer.add_key_value_metadata(_metadata(exported))
+
+
+def table_of(records: Iterable[Record], name: str, *, keep_text: bool = False) -> pa.Table:
+    """The table of "requests" or of "tokens", in memory."""
+    rows = _Requests(keep_text=keep_text) if name == "requests" else _Tokens(keep_text=keep_text)
+    batches = []
+    for record in records:
+        rows.add(record)
+        if rows.full:
+            batches.append(rows.take())
+    batches.append(rows.take())
+    # One dictionary for all parts of a column: not every reader puts several together.
+    return pa.Table.from_batches(batches, rows.schema).unify_dictionaries().combine_chunks()
 
 
 @contextmanager
@@ -109,6 +122,11 @@ class _Requests:
         self._money = [place for place, kind in enumerate(kinds.values()) if kind is Type.MONEY]
         self.rows: list[list[Any]] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether it is time to take them."""
+        return len(self.rows) >= _ROWS
+
     def add(self, record: Record) -> None:
         row = list(row_of(record, keep_text=self._keep_text))
         for place in self._money:
@@ -133,6 +151,11 @@ class _Tokens:
         self._keep_text = keep_text
         self._records: list[Record] = []
         self.count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to take them."""
+        return self.count >= _EVENTS
 
     def add(self, record: Record) -> None:
         if record.events.count:

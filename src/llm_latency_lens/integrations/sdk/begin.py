@@ -1,19 +1,25 @@
 """Whether a call is measured, decided when it begins: who wants to know, and what it asks.
 
 `everything` are those who want all calls of the process, the scope of the context those who want
-what one client sends.
+what one client sends, `claimers` those who say only then whether a call is theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
 from .call import Call, Taker, harmless
 from .recognise import asks, recognise
 from .sites import call_site
+
+
+class Claimer(Protocol):
+    """Who is asked of each call that begins."""
+
+    def claim(self) -> Taker | None: ...
 
 
 class Scope(NamedTuple):
@@ -24,6 +30,7 @@ class Scope(NamedTuple):
 
 
 everything: list[Taker] = []
+claimers: WeakSet[Claimer] = WeakSet()
 under_way: WeakSet[Call] = WeakSet()
 """Calls that have not ended; one that its program forgot is none."""
 on_quiet: list[Callable[[], object]] = []
@@ -33,7 +40,7 @@ scope: ContextVar[tuple[Scope, ...]] = ContextVar("llm_latency_lens_scope", defa
 
 def is_idle() -> bool:
     """Nobody wants to know of anything just now."""
-    return not everything and not scope.get()
+    return not everything and not claimers and not scope.get()
 
 
 @harmless
@@ -52,11 +59,14 @@ def begin(
     """
     scopes = scope.get()
     takers = (*everything, *(taker for one in scopes for taker in one.takers))
-    if not takers:
+    if not takers and not claimers:
         return None
     hint = next((one.hint for one in reversed(scopes) if one.hint), None)
     ask = recognise(method, url, hint)
     if ask is None or not (hint or asks(ask, url, asked)):
+        return None
+    takers = (*takers, *(taker for claimer in list(claimers) if (taker := claimer.claim())))
+    if not takers:
         return None
     call = Call(
         method,

@@ -7,13 +7,16 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import finalize
 
 from ...pricing import Pricer, Prices
 from ...providers import decode, get
 from ...record import Record
+from ...sinks import frames
+from ...sinks.frames import Kind
 from ...store.prices import open_book
 from .begin import Scope, everything
 from .call import Call, harmless
@@ -22,8 +25,15 @@ from .sites import shown
 from .stacks import TAPS
 from .understand import base_url_of, understood
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
 C = TypeVar("C")
 OnRecord = Callable[[Record], object]
+Understand = Callable[[Any, int], Record]
+"""From a call, and which one it is, to its record."""
 
 
 class Seen(Sequence[Record]):
@@ -33,11 +43,11 @@ class Seen(Sequence[Record]):
     where in the program the call was made, its `attempt` which of the SDK's own attempts it was.
     """
 
-    def __init__(self, prices: Prices | None = None) -> None:
-        self._calls: list[Call | Record] = []
-        self._understand = _Understanding(prices)
+    def __init__(self, understand: Understand) -> None:
+        self._calls: list[Any] = []
+        self._understand = understand
 
-    def _take(self, call: Call) -> None:
+    def _take(self, call: object) -> None:
         self._calls.append(call)
 
     def __len__(self) -> int:
@@ -54,16 +64,35 @@ class Seen(Sequence[Record]):
 
     def _record(self, number: int) -> Record:
         found = self._calls[number]
-        if isinstance(found, Call):
-            # The bytes of the call are let go.
-            self._calls[number] = found = self._understand(found, number)
-        return found
+        if isinstance(found, Record):
+            return found
+        # The bytes of the call are let go.
+        self._calls[number] = record = self._understand(found, number)
+        return record
+
+    def to_arrow(self, table: Kind = "requests", *, keep_text: bool = False) -> pa.Table:
+        """One row a call, or one a content event (`table="tokens"`): see `Trial.to_arrow`."""
+        return frames.arrow(list(self), table, keep_text=keep_text)
+
+    def to_pandas(self, table: Kind = "requests", *, keep_text: bool = False) -> pd.DataFrame:
+        """The same for pandas."""
+        return frames.pandas(list(self), table, keep_text=keep_text)
+
+    def to_polars(self, table: Kind = "requests", *, keep_text: bool = False) -> pl.DataFrame:
+        """The same for Polars."""
+        return frames.polars(list(self), table, keep_text=keep_text)
 
     def __repr__(self) -> str:
         return f"Seen({len(self)} calls)"
 
+    def _repr_html_(self) -> str:
+        # Charts load numpy, which a watched program need not have loaded.
+        from ...report.html.shown import calls
 
-class _Understanding:
+        return calls(list(self))
+
+
+class Understanding:
     """From a call to its record, with what it cost."""
 
     def __init__(self, prices: Prices | None) -> None:
@@ -74,44 +103,46 @@ class _Understanding:
     def __call__(self, call: Call, number: int) -> Record:
         tag = shown(call.site, self._folder)
         record = decode(understood(call, number, f"call-{number}", tag))
+        return self.price(record, base_url_of(call.url))
+
+    def price(self, record: Record, base_url: str = "") -> Record:
         self._book = self._book or open_book()
-        return Pricer(self._book.find, {None: base_url_of(call.url)}).price(record)
+        return Pricer(self._book.find, {None: base_url}).price(record)
 
 
-class _Telling:
-    """Tells a function of records, in a thread of its own: the call does not wait for it."""
+class Telling:
+    """Has a function work off what is taken, in a thread of its own: no call waits for it."""
 
-    def __init__(self, tell: OnRecord, prices: Prices | None) -> None:
-        self._tell = tell
-        self._understand = _Understanding(prices)
-        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+    def __init__(self, work: Callable[[Any], object]) -> None:
+        self._one = harmless(work)
+        self._taken: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="latency-lens", daemon=True)
         self._thread.start()
 
-    def take(self, call: Call) -> None:
-        self._calls.put(call)
+    def take(self, call: object) -> None:
+        self._taken.put(call)
 
     def _work(self) -> None:
-        number = 0
-        while (call := self._calls.get()) is not None:
-            self._one(call, number)
-            number += 1
+        while (one := self._taken.get()) is not None:
+            self._one(one)
 
-    @harmless
-    def _one(self, call: Call, number: int) -> None:
-        self._tell(self._understand(call, number))
-
-    def close(self) -> None:
+    def close(self, *, wait: bool = True) -> None:
         """Come to an end with what has been taken."""
-        self._calls.put(None)
-        if threading.current_thread() is not self._thread:
+        self._taken.put(None)
+        if wait and threading.current_thread() is not self._thread:
             self._thread.join()
+
+
+def _tells(tell: OnRecord, prices: Prices | None) -> Telling:
+    """Tells a function of the record of each call."""
+    understand, numbers = Understanding(prices), count()
+    return Telling(lambda call: tell(understand(call, next(numbers))))
 
 
 class _Instrumented:
     """A client that is measured until `close`."""
 
-    def __init__(self, client: Any, provider: str | None, telling: _Telling | None) -> None:
+    def __init__(self, client: Any, provider: str | None, telling: Telling | None) -> None:
         self.senders = senders_of(client)
         self.telling = telling
         self.scope = Scope((telling.take,) if telling else (), provider)
@@ -150,7 +181,7 @@ def instrument(
         get(provider)
     senders_of(client)
     uninstrument(client)
-    telling = _Telling(on_record, prices) if on_record else None
+    telling = _tells(on_record, prices) if on_record else None
     _instrumented[id(client)] = _Instrumented(client, provider, telling)
     finalize(client, _forget, id(client))
     return client
@@ -182,7 +213,7 @@ def watch(
     """
     if provider is not None:
         get(provider)
-    seen = Seen(prices)
+    seen = Seen(Understanding(prices))
     about = Scope((seen._take,), provider)
     senders = [sender for client in clients for sender in senders_of(client)]
     TAPS.acquire()

@@ -1,11 +1,6 @@
-"""The page of a run, for a browser: one file that needs no network.
+"""Pictures of runs: a page for a browser in one file, pieces for a notebook, single charts.
 
-It is drawn by Vega-Lite, which vl-convert-python brings along as a script, and laid out by jinja2:
-both are in the extra `report`.
+Charts are Vega-Lite's. The page draws them by a script, which vl-convert-python brings along, and
+is laid out by jinja2; elsewhere vl-convert-python draws them as SVG. Both are in the extra
+`report`.
 """
-
-from __future__ import annotations
-
-from .page import html
-
-__all__ = ["html"]

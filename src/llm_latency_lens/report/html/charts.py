@@ -74,6 +74,7 @@ _SAMPLES: Mapping[str, Callable[[Sitting], Floats]] = {
     "itl_ms": lambda one: one.itl_ms,
     "e2e_ms": lambda one: one.e2e_ms,
 }
+METRICS = tuple(_SAMPLES)
 _TITLES = {
     "ttft_ms": "Time to first token (TTFT)",
     "itl_ms": "Gaps between tokens (ITL)",
@@ -83,14 +84,24 @@ _TITLES = {
 
 def distributions(sittings: Sequence[Sitting]) -> Iterator[Chart]:
     """Of each kind of latency: how much of it is how long."""
+    names = [name for name in METRICS if sampled(sittings, name)]
+    for name in names:
+        if name != "e2e_ms" or "ttft_ms" not in names:
+            yield from distribution(sittings, name)
+
+
+def sampled(sittings: Sequence[Sitting], metric: str) -> bool:
+    """Whether there is something to draw of a kind of latency."""
+    return metric in _SAMPLES and any(len(_SAMPLES[metric](one)) for one in sittings)
+
+
+def distribution(sittings: Sequence[Sitting], metric: str) -> Iterator[Chart]:
+    """One kind of latency, cumulative and as a histogram."""
     names = [one.portrait.name for one in sittings]
     keys = legend(names) if len(names) > 1 else []
-    samples = {name: [read(one) for one in sittings] for name, read in _SAMPLES.items()}
-    if any(map(len, samples["ttft_ms"])):
-        del samples["e2e_ms"]
-    for name in (name for name, found in samples.items() if any(map(len, found))):
-        summaries = [_metric(one.portrait.result, name) for one in sittings]
-        yield from _pair(_TITLES[name], names, samples[name], summaries, keys)
+    samples = [_SAMPLES[metric](one) for one in sittings]
+    summaries = [_metric(one.portrait.result, metric) for one in sittings]
+    yield from _pair(_TITLES[metric], names, samples, summaries, keys)
 
 
 def _pair(

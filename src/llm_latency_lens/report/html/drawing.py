@@ -15,6 +15,39 @@ Spec = dict[str, Any]
 
 SERIES = 8
 """Colours that can be told apart; a ninth run has the first again, dashed."""
+CONFIG: Spec = {
+    "background": "transparent",
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
+    # Each chart is one picture to a screen reader, with words of its own.
+    "mark": {"aria": False},
+    "view": {"stroke": None},
+    "axis": {
+        "aria": False,
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--muted)",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        "gridColor": "var(--grid)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "tickSize": 4,
+        "labelOverlap": "greedy",
+        "labelSeparation": 8,
+    },
+    "axisY": {
+        "domain": False,
+        "ticks": False,
+        "titleAngle": 0,
+        "titleAlign": "left",
+        "titleAnchor": "start",
+        "titleX": 0,
+        "titleY": -10,
+    },
+    "text": {"fontSize": 12},
+}
+"""What all charts have in common."""
 _DASHES = ([1, 0], [6, 3], [2, 2])
 _MOST_TICKS = 8
 

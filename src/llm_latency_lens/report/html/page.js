@@ -4,38 +4,13 @@
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 
-const config = {
-  background: "transparent",
-  font: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
-  // Each chart is one picture to a screen reader, with words of its own.
-  mark: { aria: false },
-  view: { stroke: null },
-  axis: {
-    aria: false,
-    labelColor: "var(--muted)",
-    titleColor: "var(--muted)",
-    labelFontSize: 12,
-    titleFontSize: 12,
-    titleFontWeight: "normal",
-    titlePadding: 8,
-    gridColor: "var(--grid)",
-    domainColor: "var(--line)",
-    tickColor: "var(--line)",
-    tickSize: 4,
-    labelOverlap: "greedy",
-    labelSeparation: 8,
-  },
-  axisY: { domain: false, ticks: false, titleAngle: 0, titleAlign: "left", titleAnchor: "start", titleX: 0, titleY: -10 },
-  text: { fontSize: 12 },
-};
-
 const draw = ([place, spec]) =>
   window.vegaEmbed(document.getElementById(place), spec, {
     mode: "vega-lite",
     renderer: "svg",
     actions: false,
     ast: true, // expressions are interpreted: the page may not compile code at run time
-    config,
+    config: read("config"),
     tooltip: { disableDefaultStyle: true },
   });
 

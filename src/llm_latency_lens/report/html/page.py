@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import Any, TextIO
 
 import jinja2
@@ -20,7 +19,9 @@ from ...metrics.result import Reason, Result
 from ..facts import facts, failures
 from ..page import harmless
 from . import charts, islands, tables, words
+from .drawing import CONFIG
 from .requests import Look, looks
+from .styles import asset
 
 MOST_DRAWN = 4
 """Runs of which single requests and gaps are drawn: more would make the page slow to open."""
@@ -100,7 +101,7 @@ def html(
     names, shapes = [one.name for one in named], [one.shapes for one in sittings]
     table, listed, of = islands.requests(names, shapes)
     data = {"results": islands.results(named, keep_text=keep_text), "requests": table}
-    scripts = [_inline(vega()), _inline(_asset("page.js"))]
+    scripts = [_inline(vega()), _inline(asset("page.js"))]
     template = _environment().get_template("page.html.jinja")
     out.write(
         template.render(
@@ -109,9 +110,10 @@ def html(
             listed=listed,
             of=of,
             policy=_POLICY.format(scripts=" ".join(map(_allowed, scripts))),
-            style=Markup(_asset("page.css")),  # noqa: S704
+            style=Markup(asset("page.css")),  # noqa: S704
             scripts=[Markup(script) for script in scripts],  # noqa: S704
             specs=islands.island(easel.specs),
+            config=islands.island(CONFIG),
             data=islands.island(data),
         )
     )
@@ -219,14 +221,10 @@ def _allowed(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
 @cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset),
+        loader=jinja2.FunctionLoader(asset),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -11,6 +11,7 @@ from ...record import Record
 from ..figures import milliseconds
 from ..waterfall import Phase, heading, phases, request_facts
 from . import specs
+from .charts import Chart
 from .drawing import Spec
 
 _MOST_TICKS = 300
@@ -36,6 +37,11 @@ class Look:
     facts: list[tuple[str, str]]
     text: str
 
+    @property
+    def chart(self) -> Chart:
+        """The drawing as one that stands for itself."""
+        return Chart(self.title, self.told, f"{self.title}: {self.told}", self.spec)
+
 
 def looks(traces: Traces, result: Result, *, keep_text: bool) -> Iterator[Look]:
     """The typical and the slowest answer; one where they are the same."""
@@ -44,9 +50,14 @@ def looks(traces: Traces, result: Result, *, keep_text: bool) -> Iterator[Look]:
     if typical is slowest:
         named.pop("A typical request")
     for title, record in named.items():
-        # What was imported from another tool may have no marks.
-        if record is not None and (drawn := list(phases(record))):
-            yield _look(title, record, drawn, result, keep_text)
+        if record is not None and (found := look(title, record, result, keep_text=keep_text)):
+            yield found
+
+
+def look(title: str, record: Record, result: Result, *, keep_text: bool = False) -> Look | None:
+    """One request; None where it has no marks, as what was imported from another tool."""
+    drawn = list(phases(record))
+    return _look(title, record, drawn, result, keep_text) if drawn else None
 
 
 def _look(title: str, record: Record, drawn: list[Phase], result: Result, keep_text: bool) -> Look:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,8 @@ _NAMES = {
     "characters_per_second": "characters a second each",
     "tokens_per_event": "tokens an event",
 }
+MAIN = ("ttft_ms", "itl_ms", "tpot_ms", "e2e_ms", "corrected_ttft_ms", "output_tokens_per_second")
+"""The figures that a short look is about."""
 _UNITS = {"ms": "ms", "us": "us"}
 
 
@@ -66,10 +68,11 @@ class Table:
     rows: Sequence[Row]
 
 
-def metrics(result: Result) -> Table:
-    """Every figure that has a sample, with its intervals."""
+def metrics(result: Result, wanted: Collection[str] = tuple(_NAMES)) -> Table:
+    """Every figure that is wanted and has a sample, with its intervals."""
     titles = ("n", *("p99.9" if name == "p999" else name for name in _COLUMNS))
-    rows = [_metric(name, summary) for name, summary in _summaries(result.metrics)]
+    found = [(name, summary) for name, summary in _summaries(result.metrics) if name in wanted]
+    rows = [_metric(name, summary) for name, summary in found]
     return Table(titles, rows)
 
 
