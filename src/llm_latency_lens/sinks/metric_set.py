@@ -6,7 +6,7 @@ seconds, summed up in whole nanoseconds. Labels that would be empty are left out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -40,10 +40,10 @@ _GAPS = (
     *(0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075),
     *(0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0),
 )
-_SETUP = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+SETUP = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 _Samples = Callable[[Record], Iterable[float]]
-_Key = tuple[str, ...]
+Key = tuple[str, ...]
 """Target, provider, model, and the values of a family's own labels."""
 
 
@@ -85,10 +85,10 @@ TIMES = (
           _one(lambda r: r.corrected_ttft_ns)),
     Times("corrected_e2e", "From the planned time to the end (open loop).", _WHOLE,
           _one(lambda r: r.corrected_e2e_ns)),
-    Times("connection", _SET_UP, _SETUP, _one(lambda r: r.connection.dns_ns), ("phase", "dns")),
-    Times("connection", _SET_UP, _SETUP, _one(lambda r: r.connection.connect_ns),
+    Times("connection", _SET_UP, SETUP, _one(lambda r: r.connection.dns_ns), ("phase", "dns")),
+    Times("connection", _SET_UP, SETUP, _one(lambda r: r.connection.connect_ns),
           ("phase", "connect")),
-    Times("connection", _SET_UP, _SETUP, _one(lambda r: r.connection.tls_ns), ("phase", "tls")),
+    Times("connection", _SET_UP, SETUP, _one(lambda r: r.connection.tls_ns), ("phase", "tls")),
 )  # fmt: skip
 """In the order in which they are told."""
 
@@ -113,19 +113,25 @@ class MetricSet:
     """Takes records, gives metric families: a collector for `prometheus_client`, for one thread.
 
     `target_of` names what a record belongs to where several are told apart (an experiment's arm by
-    default). Without a `context` nothing is said of a run.
+    default). Without a `context` nothing is said of a run; one of a service is not told either, but
+    names the traces of exemplars, which then name the request besides. `times` are the histograms
+    that are kept.
     """
 
     def __init__(
         self,
         context: Context | None = None,
         target_of: Callable[[Record], str | None] = lambda record: record.arm,
+        *,
+        times: Sequence[Times] = TIMES,
+        service: bool = False,
     ) -> None:
         self._context = context
+        self._service = service
         self._target_of = target_of
         self._moments = Moments(context.started_at_unix_ns if context else 0)
-        self._times: dict[Times, dict[_Key, Tally]] = {times: {} for times in TIMES}
-        self._counts: dict[str, dict[_Key, int | Decimal]] = {name: {} for name in COUNTS}
+        self._times: dict[Times, dict[Key, Tally]] = {one: {} for one in times}
+        self._counts: dict[str, dict[Key, int | Decimal]] = {name: {} for name in COUNTS}
         self._targets = False
 
     def add(self, record: Record) -> None:
@@ -141,15 +147,16 @@ class MetricSet:
         else:
             self._add_measured(record, key)
 
-    def _add_measured(self, record: Record, key: _Key) -> None:
+    def _add_measured(self, record: Record, key: Key) -> None:
         self._count("requests", (*key, record.status.value))
         if record.status is Status.OK:
             self._add_answer(record, key)
         elif record.status is Status.FAILED and record.error:
             self._count("errors", (*key, record.error.kind.value, record.error.stage.value))
 
-    def _add_answer(self, record: Record, key: _Key) -> None:
+    def _add_answer(self, record: Record, key: Key) -> None:
         trace = trace_id(self._context.id, record) if self._context else ""
+        request = record.id if self._service else ""
         end_ns = self._moments.end(record)
         for times, tallies in self._times.items():
             samples = list(times.samples(record))
@@ -158,7 +165,7 @@ class MetricSet:
                 tally = tallies.get(own)
                 if tally is None:
                     tally = tallies[own] = Tally(times.bounds)
-                tally.add(samples, trace, end_ns)
+                tally.add(samples, trace, end_ns, request)
         for kind in TOKEN_TYPES:
             count = getattr(record.usage, kind)
             if count is not None:
@@ -167,13 +174,13 @@ class MetricSet:
         self._count("merged_events", key, record.merged_events)
         self._count("stalls", key, len(stalls_of(record.events.gaps_ns())))
 
-    def _pay(self, record: Record, key: _Key) -> None:
+    def _pay(self, record: Record, key: Key) -> None:
         if record.cost_usd is None:
             self._count("unpriced_requests", key)
         else:
             self._count("cost_usd", key, record.cost_usd)
 
-    def _count(self, name: str, key: _Key, by: int | Decimal = 1) -> None:
+    def _count(self, name: str, key: Key, by: int | Decimal = 1) -> None:
         counts = self._counts[name]
         counts[key] = counts.get(key, 0) + by
 
@@ -181,7 +188,7 @@ class MetricSet:
 
     def collect(self) -> Iterator[Metric]:
         """The families as they stand; one without a sample is left out."""
-        if self._context:
+        if self._context and not self._service:
             yield from _of_run(self._context)
         yield from self._histograms()
         for name, (text, labels) in COUNTS.items():
@@ -193,6 +200,23 @@ class MetricSet:
                 for key, count in counts.items():
                     family.add_metric(self._values(key), float(count))
                 yield family
+
+    def tallies(self, times: Times) -> list[tuple[Key, Tally]]:
+        """The histograms of one kind as they stand."""
+        return list(self._times[times].items())
+
+    def counts(self, name: str) -> list[tuple[Key, int | Decimal]]:
+        """The counters of one name as they stand."""
+        return list(self._counts[name].items())
+
+    def keep(self, targets: Container[str]) -> None:
+        """Forget what is of no target of these."""
+        for tallies in self._times.values():
+            for key in [key for key in tallies if key[0] not in targets]:
+                del tallies[key]
+        for counts in self._counts.values():
+            for key in [key for key in counts if key[0] not in targets]:
+                del counts[key]
 
     def _histograms(self) -> Iterator[Metric]:
         families: dict[str, HistogramMetricFamily] = {}
@@ -213,7 +237,7 @@ class MetricSet:
     def _labels(self, own: tuple[str, ...]) -> list[str]:
         return [*(["target"] if self._targets else []), "provider", "model", *own]
 
-    def _values(self, key: _Key) -> list[str]:
+    def _values(self, key: Key) -> list[str]:
         return list(key if self._targets else key[1:])
 
 
@@ -224,8 +248,10 @@ def _buckets(tally: Tally) -> list[tuple[str, float] | tuple[str, float, Exempla
         seen += tally.counts[place]
         if example := tally.examples.get(place):
             stamp = Timestamp(*divmod(example.unix_ns, 1_000_000_000))
-            exemplar = Exemplar({"trace_id": example.trace_id}, example.value, stamp)
-            rows.append((bound, seen, exemplar))
+            named = {"trace_id": example.trace_id}
+            if example.request_id:
+                named["request_id"] = example.request_id
+            rows.append((bound, seen, Exemplar(named, example.value, stamp)))
         else:
             rows.append((bound, seen))
     return rows

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 
 class Example(NamedTuple):
-    """One sample of a bucket, and the trace to which it belongs."""
+    """One sample of a bucket, and the trace and the request to which it belongs."""
 
     trace_id: str
     value: float
     unix_ns: int
+    request_id: str = ""
 
 
 class Tally:
@@ -37,7 +38,13 @@ class Tally:
         self._scale = scale
         self._total: float = 0
 
-    def add(self, samples: Iterable[float], trace_id: str = "", unix_ns: int = 0) -> None:
+    def add(
+        self,
+        samples: Iterable[float],
+        trace_id: str = "",
+        unix_ns: int = 0,
+        request_id: str = "",
+    ) -> None:
         """Take some samples of one request; None of them may be negative."""
         bounds, counts, latest = self._bounds, self.counts, {}
         held = list(samples)
@@ -54,7 +61,7 @@ class Tally:
         self.limits = min(low, known[0]), max(high, known[1])
         if trace_id:
             for place, sample in latest.items():
-                self.examples[place] = Example(trace_id, sample / self._scale, unix_ns)
+                self.examples[place] = Example(trace_id, sample / self._scale, unix_ns, request_id)
 
     @property
     def sum(self) -> float:
