@@ -37,10 +37,10 @@ SENT = {
 KERNEL = sys.platform.startswith("linux")
 
 
-def says(*arguments: str) -> Any:
+def says(*arguments: str, script: str = "lens_sdks.py") -> Any:
     """What the script prints that runs in .venv-real."""
     ran = subprocess.run(
-        [PYTHON, HERE / "lens_sdks.py", *arguments],
+        [PYTHON, HERE / script, *arguments],
         env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""},
         capture_output=True,
         text=True,
