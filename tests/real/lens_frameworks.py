@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,9 +19,6 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from lens_sdks import told
-
-# It would ask for the newest list at every start.
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 KEY = "sk-quite-secret-0123"
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]

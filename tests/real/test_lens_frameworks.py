@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from real_command import Simulate, within_three
-from test_lens_sdks import KERNEL, KEY, address_of, says
+from test_lens_sdks import KERNEL, KEY, ROOT, address_of, ran, says
 
 from llm_latency_lens import Lens
 
@@ -122,3 +122,14 @@ def test_models_that_no_network_reaches() -> None:
     )
     assert (found["litellm"][0]["events"], found["litellm"][0]["text"]) == (2, "hello you")
     assert "RATE_LIMIT" in found["litellm"][2]["error"]
+
+
+def test_the_examples_of_the_page(simulate: Simulate) -> None:
+    page = (ROOT / "docs/how-to/frameworks.md").read_text()
+    examples = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    base_url = simulate(**QUICK).base_url
+    outputs = [ran(["-c", text.replace("http://127.0.0.1:8010/v1", base_url)]) for text in examples]
+    assert len(outputs) == 4
+    assert "summarise [prod] tenant=acme" in outputs[0]
+    assert "[prod]" in outputs[1]
+    assert "step=draft" in outputs[2]

@@ -39,16 +39,26 @@ KERNEL = sys.platform.startswith("linux")
 
 def says(*arguments: str, script: str = "lens_sdks.py") -> Any:
     """What the script prints that runs in .venv-real."""
-    ran = subprocess.run(
-        [PYTHON, HERE / script, *arguments],
-        env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""},
+    return json.loads(ran([str(HERE / script), *arguments]))
+
+
+def ran(arguments: list[str]) -> str:
+    """What Python of .venv-real prints, with this project's source on its path."""
+    environment = {
+        "PYTHONPATH": str(ROOT / "src"),
+        "PATH": "",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+    run = subprocess.run(
+        [PYTHON, *arguments],
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
 
 
 def address_of(base_url: str) -> str:
