@@ -3,6 +3,7 @@ Kustomize, Kubernetes' schemas, promtool, the schema of Compose. No container en
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 import yaml
 from real_parts import ROOT, VENV, program, sdk_says
+
+from llm_latency_lens.cli.app import run
+from llm_latency_lens.cli.world import World
 
 pytestmark = pytest.mark.real
 
@@ -138,6 +142,28 @@ def test_the_chart_with_everything_makes_everything() -> None:
 )
 def test_the_chart_says_what_is_wrong(values: dict[str, Any], word: str) -> None:
     assert word in rendered(**values)["error"]
+
+
+@pytest.mark.parametrize("name", ["docker", "compose", "kubernetes/base"])
+def test_the_monitor_takes_its_files(name: str) -> None:
+    assert "1 target, no mistake" in validated(DEPLOY / name / "monitor.yaml")
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING])
+def test_the_monitor_takes_what_the_chart_writes(values: dict[str, Any], tmp_path: Path) -> None:
+    maps = of_kind(rendered(**values)["objects"], "ConfigMap")
+    (text,) = (one["data"]["monitor.yaml"] for one in maps if "monitor.yaml" in one["data"])
+    file = tmp_path / "monitor.yaml"
+    file.write_text(text)
+    assert "1 target, no mistake" in validated(file)
+
+
+def validated(file: Path) -> str:
+    """What `latency-lens validate` says of a file, where all variables are set."""
+    out = io.StringIO()
+    environ = {"OPENAI_API_KEY": "k", "MONITOR_TOKEN": "t" * 16, "INFLUX_TOKEN": "t"}
+    run(["validate", str(file)], World(out=out, err=out, environ=environ))
+    return out.getvalue()
 
 
 def test_rules() -> None:
