@@ -292,7 +292,7 @@ class _Reader(Gathering):
         from ..service.keys import KeyFile
 
         if name in values:
-            return _secret(values[name])
+            return _secret(values[name]) if values[name] else None
         if (variable := values.get(f"{name}_env")) is not None:
             if found := self.environ.get(variable):
                 return _secret(found)

@@ -72,6 +72,15 @@ def _labels() -> Kind:
     return Kind("TABLE", read, {"type": "object", "additionalProperties": items})
 
 
+def _perhaps() -> Kind:
+    """A text, or nothing: `${NAME:-}` may well be empty."""
+
+    def read(value: object) -> str:
+        return "" if value in ("", None) else text().read(value)
+
+    return Kind("TEXT", read, {"type": ["string", "null"]})
+
+
 def _size() -> Kind:
     """A number of bytes, such as 64MB."""
 
@@ -139,7 +148,7 @@ class Top:
         " written to.", shown_default="`monitor` in the user's data folder",
     )  # fmt: skip
     token: Any = setting(
-        text(), None, "Asked of everybody, as a bearer token. Without one nothing can be changed"
+        _perhaps(), None, "Asked of everybody, as a bearer token. Without one nothing can be changed"
         " through the interface.", rivals=("token_env", "token_file"),
     )  # fmt: skip
     token_env: Any = setting(

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
+from typing import Protocol
 
 from .. import providers
 from ..clock import MS_NS, Clock
@@ -28,6 +29,20 @@ from .probe import Probe, row_of
 _CONNECT_S = 10.0
 _MAX_BODY = 4 * 1024 * 1024
 """A probe asks for little: what answers with more is cut off before it fills the memory."""
+
+
+class Carries(Protocol):
+    """What sends a request: `transport.HttpTransport`, or a test's own."""
+
+    async def send(self, request: Request, timeline: Timeline) -> None: ...
+
+
+class Ways(Protocol):
+    """Which transport leads to a target."""
+
+    def of(self, config: TargetConfig) -> Carries: ...
+
+    async def aclose(self) -> None: ...
 
 
 class Wires:
@@ -98,14 +113,14 @@ class Prober:
         self,
         config: TargetConfig,
         *,
-        wires: Wires,
+        ways: Ways,
         book: Book,
         clock: Clock,
         environ: Mapping[str, str],
         run: str,
     ) -> None:
         self.config = config
-        self._transport = wires.of(config)
+        self._transport = ways.of(config)
         self._book = book
         self._clock = clock
         self._environ = environ
@@ -123,8 +138,7 @@ class Prober:
         try:
             key = self._key.now()
             if self._opened is None or key != self._opened.key:
-                # In a thread: a cloud is asked who one is, and that takes as long as it likes.
-                self._opened = await asyncio.to_thread(self._open, key)
+                self._opened = await self._open_anew(key)
             self._request = self._opened.workload(None)
         except LensError as error:
             self._problem = str(error)
@@ -170,6 +184,12 @@ class Prober:
     def _region(self) -> str | None:
         return (self._opened and self._opened.target.region) or self.config.region
 
+    async def _open_anew(self, key: str | None) -> _Opened:
+        if providers.get(self.config.provider).auth == "key" or key is not None:
+            return self._open(key)
+        # In a thread: a cloud is asked who one is, and that takes as long as it likes.
+        return await asyncio.to_thread(self._open, key)
+
     def _open(self, key: str | None) -> _Opened:
         self.close()
         target = target_of(self.config, key, self._environ)
@@ -200,7 +220,7 @@ class Prober:
 
     async def _send(self, request: Request, timeline: Timeline) -> None:
         # A task of its own, so that it can be cut off without whoever waits for its outcome.
-        sending = asyncio.ensure_future(self._transport.send(request, timeline))
+        sending = asyncio.create_task(self._transport.send(request, timeline))
         self._sending = sending
         try:
             await asyncio.wait([sending])

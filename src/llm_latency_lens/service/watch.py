@@ -17,7 +17,7 @@ from ..timeline import ErrorKind
 from .config import MonitorConfig, TargetConfig
 from .pricing import came_to
 from .probe import Probe, Row, Taker
-from .probing import Prober, Wires
+from .probing import Prober, Ways, Wires
 from .spending import Spending
 from .timetable import Timetable, phase
 
@@ -74,13 +74,21 @@ class Watch:
     schedule. `stop` lets what is under way end.
     """
 
-    def __init__(self, tell: Taker, *, clock: Clock, environ: Mapping[str, str], run: str) -> None:
+    def __init__(
+        self,
+        tell: Taker,
+        *,
+        clock: Clock,
+        environ: Mapping[str, str],
+        run: str,
+        ways: Ways | None = None,
+    ) -> None:
         self.spending = Spending()
         self._tell = tell
         self._clock = clock
         self._environ = environ
         self._run = run
-        self._wires = Wires(clock)
+        self._ways = ways or Wires(clock)
         self._posts: dict[str, _Post] = {}
         self._tasks: dict[asyncio.Task[None], _Post] = {}
         """Those of targets that have left the configuration are here until they have ended."""
@@ -110,7 +118,7 @@ class Watch:
             times = before.times
         prober = Prober(
             target,
-            wires=self._wires,
+            ways=self._ways,
             book=book,
             clock=self._clock,
             environ=self._environ,
@@ -152,7 +160,7 @@ class Watch:
             await asyncio.wait(self._tasks, timeout=_LAST_S)
         for task in list(self._tasks):
             task.cancel()  # a cloud that is asked who one is takes its time
-        await self._wires.aclose()
+        await self._ways.aclose()
 
     # -- how they stand -------------------------------------------------------------------------
 
