@@ -6,19 +6,10 @@ from decimal import Decimal
 
 from llm_latency_lens.clock import SECOND_NS
 from llm_latency_lens.service.config import DAY_S
-from llm_latency_lens.service.probe import Row
 from llm_latency_lens.service.spending import Spending
 
 NOON = (20_000 * DAY_S + DAY_S // 2) * SECOND_NS
 TOMORROW = NOON + DAY_S * SECOND_NS
-
-
-def _row(target: str, at_unix_ns: int, cost: str | None) -> Row:
-    told = None if cost is None else Decimal(cost)
-    return Row(
-        target=target, id="x", at_unix_ns=at_unix_ns, provider="p", model="m", status="ok",
-        cost_usd=told,
-    )  # fmt: skip
 
 
 def _allows(spending: Spending, bound: str, most: str | None, in_all: str | None = None) -> bool:
@@ -64,12 +55,6 @@ def test_midnight_begins_anew_and_a_clock_set_back_does_not() -> None:
 
 def test_what_was_spent_before_a_restart_counts() -> None:
     spending = Spending()
-    rows = [
-        _row("a", NOON - 60 * SECOND_NS, "0.5"),
-        _row("a", NOON, "0.25"),
-        _row("a", NOON, None),
-        _row("a", NOON - DAY_S * SECOND_NS, "7"),
-        _row("b", NOON, "2"),
-    ]
-    spending.restore(rows, NOON)
+    spent = [("a", Decimal("0.5")), ("a", Decimal("0.25")), ("a", None), ("b", Decimal(2))]
+    spending.restore(spent, NOON)
     assert (spending.today("a", NOON), spending.today("b", NOON)) == (Decimal("0.75"), 2)

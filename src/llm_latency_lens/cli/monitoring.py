@@ -148,8 +148,8 @@ class Top:
         " written to.", shown_default="`monitor` in the user's data folder",
     )  # fmt: skip
     token: Any = setting(
-        _perhaps(), None, "Asked of everybody, as a bearer token. Without one nothing can be changed"
-        " through the interface.", rivals=("token_env", "token_file"),
+        _perhaps(), None, "Asked of everybody, as a bearer token. Without one nothing can be"
+        " changed through the interface.", rivals=("token_env", "token_file"),
     )  # fmt: skip
     token_env: Any = setting(
         text("NAME"), None, "The variable that holds it.", rivals=("token", "token_file")

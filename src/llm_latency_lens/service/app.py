@@ -31,5 +31,15 @@ def make_app(monitor: Monitor) -> ASGIApp:
         status = 200 if found["ready"] else 503
         return Response(encode(found) + b"\n", status, media_type="application/json")
 
-    routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    async def metrics(request: Request) -> Response:
+        """What Prometheus scrapes."""
+        wanted = request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
+        body, headers = await monitor.metrics.answer(*wanted)
+        return Response(body, headers=headers)
+
+    routes = [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]
     return Guard(Starlette(routes=routes), lambda: monitor.config.serve, monitor.clock)

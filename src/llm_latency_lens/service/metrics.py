@@ -72,8 +72,8 @@ class Metrics:
         if row.target not in self._targets:
             return
         self._set.add(record)
-        if row.send_lag_ms is not None and not row.asked_for:
-            self._lag.add([max(0, round(row.send_lag_ms * MS_NS))])
+        if row.start_lag_ms is not None:
+            self._lag.add([max(0, round(row.start_lag_ms * MS_NS))])
         self._clock_source = row.clock_source
         self._step_s += abs(row.clock_step_ms) / 1e3
         self._note_limits(record)

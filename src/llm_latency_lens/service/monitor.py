@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,13 +15,20 @@ from typing import Any
 
 from ..clock import SECOND_NS, Clock, SystemClock
 from ..errors import LensError, UsageError
+from ..pricing import Book
 from ..store.prices import open_book
 from .app import make_app
-from .config import MonitorConfig
+from .config import DAY_S, MonitorConfig
+from .families import Told
 from .guard import is_loopback
+from .history import History
+from .live import Live
+from .metrics import Metrics
 from .probe import Probe, Row, Taker
+from .push import Pushes
 from .reloading import Files
 from .serving import Serving
+from .spending import day_of
 from .watch import Standing, Watch
 
 Reread = Callable[[], MonitorConfig]
@@ -30,6 +37,7 @@ Reread = Callable[[], MonitorConfig]
 GRACE_S = 5.0
 """How long probes under way may go on once the monitor is asked to stop."""
 _LOOK_S = 2.0
+_TEND_S = 60.0
 _THREADS = 64
 """Names are looked up in threads: where the resolver is gone, each waits for as long as it does."""
 
@@ -48,8 +56,8 @@ class Monitor:
     """Runs until it is asked to stop.
 
     `reread` reads the configuration again, for `reload`; without it there is none. Made inside the
-    event loop it runs in. Raises UsageError for an address, a certificate or a folder that cannot
-    be used.
+    event loop it runs in. Raises UsageError for an address or a certificate that cannot be used,
+    StoreError for a folder that cannot be written to or that another monitor uses.
     """
 
     def __init__(
@@ -59,27 +67,29 @@ class Monitor:
         clock: Clock | None = None,
         reread: Reread | None = None,
         environ: Mapping[str, str] | None = None,
-        takers: Sequence[Taker] = (),
     ) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
         self.started_unix_s = self._now_unix_s()
         self.last_reload = Reload(self.started_unix_s)
-        self.takers: list[Taker] = list(takers)
+        self._taken_up_unix_s = self.started_unix_s
         self._reread = reread
         self._files = Files(config.files)
         self._reloading = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._stopping = asyncio.Event()
         self._running = False
-        _make_folder(config)
         self._book = open_book(config.prices and str(config.prices))
-        self._watch = Watch(
-            self._tell,
-            clock=self.clock,
-            environ=os.environ if environ is None else environ,
-            run=secrets.token_hex(4),
-        )
+        clock, run = self.clock, secrets.token_hex(4)
+        environ = os.environ if environ is None else environ
+        self.history = History(config.data_dir, config.retention, clock)
+        self.live = Live(config.targets, clock, config.alerts.down_after)
+        self.metrics = Metrics(config.targets, clock, run=run, live=self.live, sources=[self._told])
+        queues = config.data_dir / "queues"
+        self.pushes = Pushes(config.push, queues, clock, environ, self.metrics, run=run)
+        self.metrics.sources.append(self.pushes.told)
+        self.takers: list[Taker] = [self._keep, self.live, self.metrics, self.pushes]
+        self._watch = Watch(self._tell, clock=clock, environ=environ, run=run)
         self._serving = Serving(make_app(self), config.serve)
 
     @property
@@ -93,31 +103,60 @@ class Monitor:
         """Probe and serve until `request_stop`."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="monitor"))
-        self._watch.apply(self.config, self._book)
         self._serving.start()
-        self._running = True
+        await asyncio.to_thread(self._recall)
+        self.pushes.start()
+        self._greet()
         gc.collect()
         gc.freeze()  # what is there now stays: no collection need look at it again
-        self._greet()
-        looking = asyncio.create_task(self._look())
+        self._watch.apply(self.config, self._book)
+        self._running = True
+        chores = [
+            asyncio.create_task(self._look()),
+            asyncio.create_task(self._every(_TEND_S, self.history.tend)),
+        ]
         try:
             await self._stopping.wait()
         finally:
-            await self._end(looking)
+            await self._end(chores)
 
     def request_stop(self) -> None:
         """No new probes; those under way are given a moment to end."""
         self._stopping.set()
 
-    async def _end(self, looking: asyncio.Task[None]) -> None:
+    def _recall(self) -> None:
+        """Go on where the last one ended."""
+        now_ns = self.clock.realtime_ns()
+        midnight_s = day_of(now_ns) * DAY_S
+        try:
+            self.live.recall(self.history)
+            spent = self.history.tallies(midnight_s, midnight_s + DAY_S, DAY_S)
+        except LensError as error:
+            _log.error("what was measured before cannot be read: %s", error)
+        else:
+            costs = ((tally.target, tally.cost_usd) for tally in spent)
+            self._watch.spending.restore(costs, now_ns)
+
+    async def _end(self, chores: Sequence[asyncio.Task[None]]) -> None:
         self._running = False
         _log.info("stopping: probes under way have %g s to end", GRACE_S)
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await self._watch.stop(GRACE_S)
+        await self.pushes.stop()
         await self._serving.stop()
+        self.history.close()
         _log.info("stopped")
+
+    async def _every(self, seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
+        """Do what is to be done now and then; one that fails is done again."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await chore()
+            except Exception:  # noqa: BLE001  (logged)
+                _log.exception("a chore failed")
 
     def _greet(self) -> None:
         serve, many = self.config.serve, len(self.config.targets)
@@ -138,6 +177,9 @@ class Monitor:
     def standing(self, target: str) -> Standing | None:
         """How a target stands with the schedule; None where there is none of that name."""
         return self._watch.standing(target)
+
+    def _keep(self, probe: Probe) -> None:
+        self.history.add(probe.row)
 
     def _tell(self, probe: Probe) -> None:
         for taker in self.takers:
@@ -170,14 +212,22 @@ class Monitor:
         try:
             config = await asyncio.to_thread(self._reread)
             _check_same(self.config, config)
-            book = await asyncio.to_thread(open_book, config.prices and str(config.prices))
+            book = await asyncio.to_thread(self._priced, config)
         except LensError as error:
             return str(error)
-        self.config = config
+        self.config, self._book = config, book
+        self._taken_up_unix_s = self._now_unix_s()
         self._files = Files(config.files)
+        self.live.retarget(config.targets, config.alerts.down_after)
+        self.metrics.retarget(config.targets)
         self._watch.apply(config, book)
         self._serving.renew_certificate()
         return None
+
+    def _priced(self, config: MonitorConfig) -> Book:
+        """The prices: the same ones where nothing about them has changed."""
+        book = open_book(config.prices and str(config.prices))
+        return self._book if book.entries == self._book.entries else book
 
     async def _look(self) -> None:
         """Look now and then whether a file has changed."""
@@ -193,26 +243,38 @@ class Monitor:
 
     def readiness(self) -> dict[str, Any]:
         """Whether it probes, and what is wrong besides."""
-        problems = []
-        if self.last_reload.error:
-            problems.append(f"the configuration stays what it was: {self.last_reload.error}")
         return {
             "ready": self._running,
             "targets": len(self.config.targets),
             "started_unix_s": self.started_unix_s,
             "last_reload_unix_s": self.last_reload.at_unix_s,
-            "problems": problems,
+            "problems": list(self._problems()),
         }
+
+    def _problems(self) -> Iterator[str]:
+        """What is wrong though it probes, in words."""
+        if self.last_reload.error:
+            yield f"the configuration stays what it was: {self.last_reload.error}"
+        if health := self.history.health().error:
+            yield f"history: {health}"
+        for push in self.pushes.health():
+            if push.error:
+                yield f"push to {push.url}: {push.error}"
+
+    def _told(self) -> Iterator[Told]:
+        """What is known here for the metrics."""
+        health = self.history.health()
+        yield "history_lost", [((), health.lost)]
+        yield "history_bytes", [((), health.bytes)]
+        yield "config_last_reload_successful", [((), int(self.last_reload.error is None))]
+        yield "config_last_reload_success_timestamp_seconds", [((), self._taken_up_unix_s)]
+        yield (
+            "price_usd_per_million_tokens",
+            [((name, kind), dollars) for name, kind, dollars in self._watch.prices()],
+        )
 
     def _now_unix_s(self) -> float:
         return self.clock.realtime_ns() / SECOND_NS
-
-
-def _make_folder(config: MonitorConfig) -> None:
-    try:
-        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"data_dir: {config.data_dir}: {error.strerror}") from None
 
 
 def _check_same(old: MonitorConfig, new: MonitorConfig) -> None:

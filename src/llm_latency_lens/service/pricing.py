@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from ..clock import SECOND_NS
-from ..pricing import ASSUMED_OUTPUT, ZERO, Ask, Book, Pricer, bound, tokens_of
+from ..pricing import ASSUMED_OUTPUT, ZERO, Ask, Book, Price, Pricer, bound, tokens_of
 from ..record import Record
 from ..request import Request, Target
 from ..store.prices import address_of
@@ -24,22 +24,30 @@ class Charges:
         self._url = address_of(place)
         self._hour = -1
         self._pricer = self._new_pricer()
+        self.per_million: dict[str, float] = {}
+        """Dollars for a million tokens, by their kind, at the time of the last probe."""
 
     def price(self, record: Record) -> Record:
         """The record with what it cost."""
         hour = (record.start_unix_ns or 0) // _HOUR_NS
         if hour != self._hour:  # a pricer remembers each minute of a run, and this one has no end
             self._hour, self._pricer = hour, self._new_pricer()
+            price = self._price(hour * 3600)
+            rates = price.rates.items() if price else ()
+            self.per_million = {kind: float(rate.base) for kind, rate in rates}
         return self._pricer.price(record)
 
     def at_most(self, request: Request, now_unix_ns: int) -> Decimal | None:
         """The most that a request can cost; None where no price is known."""
-        at = datetime.fromtimestamp(now_unix_ns // SECOND_NS, UTC)
-        price = self._book.find(Ask(self._target.provider, self._target.model, self._url, at))
+        price = self._price(now_unix_ns // SECOND_NS)
         if price is None:
             return None if self._book.charges_at(self._url) else ZERO
         longest = request.max_tokens or ASSUMED_OUTPUT
         return bound(price, tokens_of(len(request.body)), longest, request.operation)
+
+    def _price(self, unix_s: int) -> Price | None:
+        at = datetime.fromtimestamp(unix_s, UTC)
+        return self._book.find(Ask(self._target.provider, self._target.model, self._url, at))
 
     def _new_pricer(self) -> Pricer:
         return Pricer(self._book.find, {None: self._url}, by_the_second=self._book.is_by_the_second)

@@ -170,6 +170,11 @@ class Prober:
         row.start_lag_ms = None if planned_ns is None else lag_ns / MS_NS
         return Probe(row, record)
 
+    @property
+    def per_million(self) -> Mapping[str, float]:
+        """What a million tokens costs, by their kind; nothing before the first probe."""
+        return self._opened.charges.per_million if self._opened else {}
+
     def cut(self) -> None:
         """End the probe under way: it is recorded as cancelled."""
         if self._sending:

@@ -9,7 +9,6 @@ from decimal import Decimal
 from ..clock import SECOND_NS
 from ..pricing import ZERO
 from .config import DAY_S
-from .probe import Row
 
 
 def day_of(unix_ns: int) -> int:
@@ -29,12 +28,11 @@ class Spending:
         self._spent: dict[str, Decimal] = defaultdict(lambda: ZERO)
         self._held: dict[str, Decimal] = {}
 
-    def restore(self, rows: Iterable[Row], now_unix_ns: int) -> None:
-        """Count what was spent today before a restart."""
+    def restore(self, spent: Iterable[tuple[str, Decimal | None]], now_unix_ns: int) -> None:
+        """Count what was spent on targets today before a restart."""
         self._turn(now_unix_ns)
-        for row in rows:
-            if day_of(row.at_unix_ns) == self._day and row.cost_usd is not None:
-                self._spent[row.target] += row.cost_usd
+        for target, cost in spent:
+            self._spent[target] += cost or ZERO
 
     def allows(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
@@ -183,6 +183,12 @@ class Watch:
             held_back=post.held_back,
             unpaid=post.unpaid,
         )
+
+    def prices(self) -> Iterator[tuple[str, str, float]]:
+        """(target, kind of token, dollars for a million) of all that is known."""
+        for name, post in self._posts.items():
+            for kind, dollars in post.prober.per_million.items():
+                yield name, kind, dollars
 
     # -- probes ---------------------------------------------------------------------------------
 

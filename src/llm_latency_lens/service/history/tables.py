@@ -42,6 +42,7 @@ LINE = {
     "connect_ms": "DOUBLE",
     "tls_ms": "DOUBLE",
     "send_lag_ms": "DOUBLE",
+    "start_lag_ms": "DOUBLE",
     "gaps_ms": "DOUBLE[]",
     "stalls": "INTEGER",
     "input_tokens": "BIGINT",
@@ -57,7 +58,7 @@ _SAME = (
     *("target", "at_unix_ns", "provider", "model", "response_model", "region", "fingerprint"),
     *("status", "error_kind", "error_stage", "error", "http_status"),
     *("ttft_ms", "tpot_ms", "e2e_ms", "ttfb_ms", "dns_ms", "connect_ms", "tls_ms", "send_lag_ms"),
-    *("input_tokens", "output_tokens"),
+    *("start_lag_ms", "input_tokens", "output_tokens"),
 )
 _STARTED = "make_timestamp((at_unix_ns + coalesce(send_lag_ms, 0) * 1e6)::BIGINT // 1000)"
 PROBES = {
