@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .experiments.coldstart import Cooling
     from .experiments.compare import Contest, acompare, compare
     from .experiments.growing import Choice
+    from .experiments.live import LiveRun
     from .experiments.optimize import aoptimize, optimize
     from .integrations.sdk.watching import Seen, instrument, uninstrument, watch
     from .lens import Lens, export, load, send
@@ -51,6 +52,7 @@ _HOMES = {
     "EventKind": "record",
     "Lens": "lens",
     "LensError": "errors",
+    "LiveRun": "experiments.live",
     "Load": "engine.load",
     "Plot": "report.html.plot",
     "Profile": "measured",
@@ -95,6 +97,7 @@ __all__ = [
     "EventKind",
     "Lens",
     "LensError",
+    "LiveRun",
     "Load",
     "Plot",
     "Profile",

@@ -6,32 +6,34 @@ Synchronous and asynchronous calls share one core: `profile` and `benchmark` run
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from . import providers
-from .costs import budget_of, estimate, price_of
+from .costs import estimate, price_of
 from .engine import delivery
-from .engine.budget import Budget
-from .engine.capture import Captured, OnBeat, Setup, capture
+from .engine.capture import Captured, OnBeat
 from .engine.follower import Streaming
 from .engine.host import public_url
-from .engine.load import Load, make_plan
+from .engine.load import Load
 from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
 from .errors import UsageError
+from .experiments.benchmark import capture_load
 from .experiments.coldstart import PROMPT as COLDSTART_PROMPT
-from .experiments.coldstart import Cooling, OnStanding, coldstart
+from .experiments.coldstart import Cooling, OnStanding, acoldstart, coldstart
+from .experiments.compare import Contest, acompare, compare
+from .experiments.live import LiveRun
 from .experiments.party import (
     Keeping,
     Party,
+    Prompts,
+    candidates_of,
+    config_of,
     described,
     every,
     finish,
@@ -41,6 +43,7 @@ from .experiments.party import (
 from .measured import Benchmark, Profile, Trial
 from .metrics import Metric
 from .metrics.coldstart import Coldstart
+from .metrics.comparison import Comparison
 from .metrics.context import Context
 from .pricing import Estimate, Pricer, Prices
 from .record import EventKind, Record
@@ -51,7 +54,7 @@ from .store import runs
 from .store.prices import keep_prices, open_book, pricer_of
 from .store.runs import Raw, Run
 from .store.understand import CountTokens, records, summarise
-from .targets import Aim, Place, locate, opened
+from .targets import Aiming, Place, locate
 from .transport import Network, Timeouts, Tls
 
 OnText = Callable[[EventKind, str], None]
@@ -105,8 +108,8 @@ class Lens:
             raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
         if raw == "redacted" and tokenizer:
             raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
-        self._provider, wanted = providers.get(provider), Operation(operation)
-        self._provider.dialect(wanted)
+        known, wanted = providers.get(provider), Operation(operation)
+        known.dialect(wanted)
         target = Target(
             provider=provider,
             model=model,
@@ -119,19 +122,28 @@ class Lens:
             operation=wanted,
         )
         place = Place(base_url, region, project, api_version)
-        self._target = locate(self._provider, target, place, os.environ, api_key=api_key)
-        self._anonymous, self._aws_profile = api_key == "none", aws_profile
-        self._network = Network(
+        target = locate(known, target, place, os.environ, api_key=api_key)
+        network = Network(
             timeouts=timeouts or Timeouts(),
             tls=tls or Tls(),
             proxy=proxy,
             unix_socket=unix_socket,
         )
-        self._run_dir = None if run_dir is None else Path(run_dir)
-        self._raw, self._tokenizer, self._keep_text = raw, tokenizer, keep_text
-        self._prices, self._batch_prices = prices, batch_prices
-        self._book = open_book(prices)
-        self._streaming = Streaming(tuple(stream_to), prices, keep_text).checked(os.environ)
+        keeping = Keeping(
+            raw=raw,
+            run_dir=None if run_dir is None else Path(run_dir),
+            keep_text=keep_text,
+            count_tokens=tokenizer,
+            streaming=Streaming(tuple(stream_to), prices, keep_text).checked(os.environ),
+        )
+        self._target = target
+        self._party = Party(
+            config=config_of(target, network, keeping, prices, batch_prices=batch_prices),
+            aim=Aiming(target, aws_profile, api_key == "none"),
+            network=network,
+            keeping=keeping,
+            book=open_book(prices),
+        )
 
     def __repr__(self) -> str:
         target = self._target
@@ -160,18 +172,18 @@ class Lens:
         load: Load = {"requests": 1, "connections": "cold"}
         teller = _Teller(on_text) if on_text else None
         captured = await self._capture(several(prompt), load, name, handle_signals, teller)
-        pricer = pricer_of(captured.run.file.context, self._book)
+        pricer = pricer_of(captured.run.file.context, self._party.book)
         record = next(records(captured.run, captured.unsaved, captured.count_tokens, pricer))
         keep_prices(captured.run, pricer)
         if teller:
             teller.tell(record)
-        return Profile(record, captured.run, self._keep_text)
+        return Profile(record, captured.run, self._party.keeping.keep_text)
 
     # -- many requests ------------------------------------------------------------------------
 
     def benchmark(
         self,
-        prompts: str | Prompt | Sequence[str | Prompt],
+        prompts: Prompts,
         *,
         name: str = "",
         on_progress: OnProgress | None = None,
@@ -186,7 +198,7 @@ class Lens:
 
     async def abenchmark(
         self,
-        prompts: str | Prompt | Sequence[str | Prompt],
+        prompts: Prompts,
         *,
         name: str = "",
         on_progress: OnProgress | None = None,
@@ -197,7 +209,7 @@ class Lens:
 
     async def _benchmark(
         self,
-        prompts: str | Prompt | Sequence[str | Prompt],
+        prompts: Prompts,
         name: str,
         on_progress: OnProgress | None,
         load: Load,
@@ -207,27 +219,66 @@ class Lens:
         chosen = several(prompts)
         beat = every(on_progress) if on_progress else None
         captured = await self._capture(chosen, load, name, handle_signals, beat)
-        pricer = pricer_of(captured.run.file.context, self._book)
+        pricer = pricer_of(captured.run.file.context, self._party.book)
         found = (captured.run, captured.unsaved, captured.count_tokens, pricer)
         result = summarise(*found)
         keep_prices(captured.run, pricer)
         return Benchmark(result, *found)
 
-    def estimate(
-        self, prompts: str | Prompt | Sequence[str | Prompt], **load: Unpack[Load]
-    ) -> Estimate | None:
+    def records(self, prompts: Prompts, *, name: str = "", **load: Unpack[Load]) -> LiveRun:
+        """A benchmark whose records can be read while it goes on, by `for` or `async for`.
+
+        It is captured in a process of its own. Raises UsageError for a load that cannot be sent.
+        """
+        chosen = several(prompts)
+        return LiveRun(self._party, chosen, load, self._context(name, chosen, load))
+
+    def estimate(self, prompts: Prompts, **load: Unpack[Load]) -> Estimate | None:
         """What `benchmark` would cost at most. Sends nothing.
 
         None where no price is known, and for a server of one's own without prices of one's own.
         """
-        if not self._book.charges_at(self._target.base_url):
+        if not self._party.book.charges_at(self._target.base_url):
             return None
-        price = price_of(self._book, self._config(), datetime.now(UTC))
-        if price is None:
-            return None
-        return estimate(price, several(prompts), load, self._config(), self._tokenizer)
+        config, count = self._party.config, self._party.keeping.count_tokens
+        price = price_of(self._party.book, config, datetime.now(UTC))
+        return None if price is None else estimate(price, several(prompts), load, config, count)
 
     # -- experiments --------------------------------------------------------------------------
+
+    def compare(
+        self,
+        others: Lens | Sequence[Lens] | Mapping[str, Lens],
+        prompts: Prompts,
+        *,
+        name: str = "",
+        on_progress: OnProgress | None = None,
+        **contest: Unpack[Contest],
+    ) -> Trial[Comparison]:
+        """Ask this and the others the same, in random turns, and compare them: see `Contest`.
+
+        Each is called by its model, unless a mapping gives the others names. This lens says what
+        is kept of the run, and where. Ctrl-C ends the run early; what was measured is returned all
+        the same. Raises UsageError where two have the same name.
+        """
+        return compare(self._with(others), prompts, name=name, on_progress=on_progress, **contest)
+
+    async def acompare(
+        self,
+        others: Lens | Sequence[Lens] | Mapping[str, Lens],
+        prompts: Prompts,
+        *,
+        name: str = "",
+        on_progress: OnProgress | None = None,
+        **contest: Unpack[Contest],
+    ) -> Trial[Comparison]:
+        """`compare`, inside a running event loop; signals are left to the caller."""
+        return await acompare(
+            self._with(others), prompts, name=name, on_progress=on_progress, **contest
+        )
+
+    def _with(self, others: Lens | Sequence[Lens] | Mapping[str, Lens]) -> dict[str, Lens]:
+        return candidates_of(self, [others] if isinstance(others, Lens) else others)
 
     def coldstart(
         self,
@@ -245,7 +296,18 @@ class Lens:
         """
         return coldstart(self, prompt, name=name, on_standing=on_standing, **cooling)
 
-    # -- what both need -----------------------------------------------------------------------
+    async def acoldstart(
+        self,
+        prompt: str | Prompt = COLDSTART_PROMPT,
+        *,
+        name: str = "",
+        on_standing: OnStanding | None = None,
+        **cooling: Unpack[Cooling],
+    ) -> Trial[Coldstart]:
+        """`coldstart`, inside a running event loop; signals are left to the caller."""
+        return await acoldstart(self, prompt, name=name, on_standing=on_standing, **cooling)
+
+    # -- what all of them need ----------------------------------------------------------------
 
     async def _capture(
         self,
@@ -255,97 +317,23 @@ class Lens:
         handle_signals: bool,
         on_beat: OnBeat | None,
     ) -> Captured:
-        context = self._context(name, chosen, load)
-        pricer = pricer_of(context, self._book)
-        with ExitStack() as stack:
-            # In a thread, for a cloud is asked who one is, and that takes as long as it likes.
-            aim = await asyncio.to_thread(stack.enter_context, self._aim())
-            plan = make_plan(
-                load,
-                context,
-                aim.workload(chosen),
-                providers.decode,
-                first_token_s=self._network.timeouts.first_token_s,
-                secrets=aim.secrets,
-                budget=self._budget(load, context, pricer),
-            )
-            setup = Setup(
-                url=aim.build(chosen[0]).url,
-                network=self._network,
-                connections=load.get("connections", "warm"),
-                raw=self._raw,
-                run_dir=self._run_dir,
-                keep_text=self._keep_text,
-                count_tokens=self._tokenizer,
-                pricer=pricer,
-                streaming=self._streaming,
-                handle_signals=handle_signals,
-            )
-            return await capture(plan, context, setup, on_beat=on_beat)
-
-    def _budget(self, load: Load, context: Context, pricer: Pricer) -> Budget | None:
-        if load.get("max_cost") is None:
-            return None
-        price = price_of(self._book, context.config, datetime.now(UTC))
-        return budget_of(load, price, pricer, context.config, self._tokenizer)
-
-    def _aim(self) -> AbstractContextManager[Aim]:
-        """The target with what its cloud has to say first; a cloud may be asked for a token."""
-        return opened(
-            self._provider,
-            self._target,
-            os.environ,
-            aws_profile=self._aws_profile,
-            anonymous=self._anonymous,
+        return await capture_load(
+            self._party,
+            chosen,
+            load,
+            self._context(name, chosen, load),
+            handle_signals=handle_signals,
+            on_beat=on_beat,
         )
 
     def _context(self, name: str, prompts: Sequence[Prompt], load: Load) -> Context:
-        told = {**self._config(), **described(prompts, self._keep_text), **_told(load)}
+        party = self._party
+        told = {**party.config, **described(prompts, party.keeping.keep_text), **_told(load)}
         return new_context(name, told, max_tokens=self._target.max_tokens)
 
     def party(self) -> Party:
         """What an experiment needs to know of this lens."""
-        keeping = Keeping(
-            raw=self._raw,
-            run_dir=self._run_dir,
-            keep_text=self._keep_text,
-            count_tokens=self._tokenizer,
-            streaming=self._streaming,
-        )
-        return Party(
-            config=self._config(),
-            aim=self._aim,
-            network=self._network,
-            keeping=keeping,
-            book=self._book,
-        )
-
-    def _config(self) -> dict[str, Any]:
-        """Every setting but the secrets: of headers the names only, of URLs no password."""
-        target, network = self._target, self._network
-        return {
-            "provider": target.provider,
-            "model": target.model,
-            "base_url": public_url(target.base_url),
-            "operation": str(target.operation),
-            "region": target.region,
-            "project": target.project,
-            "api_version": target.api_version,
-            "stream": target.stream,
-            "max_tokens": target.max_tokens,
-            "temperature": target.temperature,
-            "extra_body": dict(target.extra_body),
-            "headers": [header for header, _ in target.headers],
-            "timeouts": asdict(network.timeouts),
-            "tls_verify": network.tls.verify,
-            "tls_resume": network.tls.resume,
-            "proxy": network.proxy if network.proxy in (None, "env") else "given",
-            "unix_socket": network.unix_socket,
-            "raw": self._raw,
-            "tokenizer": self._tokenizer is not None,
-            "prices": _named(self._prices),
-            "batch_prices": self._batch_prices,
-        }
+        return self._party
 
 
 def load(
@@ -444,10 +432,3 @@ def _told(load: Load) -> dict[str, Any]:
     if told.get("max_cost") is not None:
         told["max_cost"] = str(told["max_cost"])
     return told
-
-
-def _named(prices: Prices | None) -> str | None:
-    """A file of prices by its name; where it lies is nobody's business."""
-    if prices is None:
-        return None
-    return Path(prices).name if isinstance(prices, str | Path) else "given"

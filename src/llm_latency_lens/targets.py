@@ -6,13 +6,15 @@ is fetched when a capture begins, by `opened`, and renewed beside it until it en
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from . import providers
 from .engine.scrub import find_secrets
 from .errors import UsageError
 from .providers import Provider
@@ -56,6 +58,24 @@ class Aim:
         """The prompts in turn, as requests that prove who asks."""
         requests = cycle(prompts, self.build)
         return authorized(requests, self.authorize) if self.authorize else requests
+
+
+@dataclass(frozen=True, slots=True)
+class Aiming:
+    """Whom to ask, and who one is there; called, it opens that."""
+
+    target: Target
+    aws_profile: str | None = None
+    anonymous: bool = False
+
+    def __call__(self) -> AbstractContextManager[Aim]:
+        return opened(
+            providers.get(self.target.provider),
+            self.target,
+            os.environ,
+            aws_profile=self.aws_profile,
+            anonymous=self.anonymous,
+        )
 
 
 @dataclass(frozen=True, slots=True)

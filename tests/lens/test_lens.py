@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,10 +106,50 @@ def test_asynchronous_calls_share_the_core(lens: Lens) -> None:
 
 
 def test_synchronous_calls_work_where_a_loop_is_running(lens: Lens) -> None:
-    async def inside() -> Status:
-        return lens.profile("hi").record.status
+    """As in a notebook."""
 
-    assert asyncio.run(inside()) is Status.OK
+    async def inside() -> list[int]:
+        found = lens.benchmark("hi", requests=2).result.requests.ok
+        compared = lens.compare({"other": lens}, "hi", requests=1).result.candidates
+        cooled = lens.coldstart("hi", idle_s=[0], repeat=1, prefix_words=0).result.arms
+        assert lens.profile("hi").record.status is Status.OK
+        return [found, len(compared), len(cooled)]
+
+    assert asyncio.run(inside()) == [2, 2, 2]
+
+
+def test_experiments_are_awaited_too(lens: Lens) -> None:
+    async def inside() -> list[int]:
+        compared = await lens.acompare({"other": lens}, "hi", requests=1)
+        cooled = await lens.acoldstart("hi", idle_s=[0], repeat=1, prefix_words=0)
+        return [len(compared.result.candidates), len(cooled.result.arms)]
+
+    assert asyncio.run(inside()) == [2, 2]
+
+
+def test_candidates_have_the_shortest_names_that_differ(
+    simulator: RunningSimulator, tmp_path: Path
+) -> None:
+    def one(model: str, provider: str = "openai", url: str = simulator.base_url) -> Lens:
+        return Lens(model=model, provider=provider, base_url=url, api_key="none")
+
+    def names(first: Lens, others: Any) -> list[str]:
+        return list(first._with(others))
+
+    first = one("org/m")
+    assert names(first, one("n")) == ["m", "n"]
+    assert names(first, [one("m", "groq"), one("x")]) == ["openai/org/m", "groq/m", "openai/x"]
+    elsewhere = one("org/m", url="http://localhost:1/v1")
+    host = simulator.base_url.split("/")[2]
+    assert names(first, elsewhere) == [f"openai/org/m@{host}", "openai/org/m@localhost:1"]
+    assert names(first, {"m": one("n"), "b": one("m")}) == ["openai/org/m", "m", "b"]
+    with pytest.raises(UsageError, match="two candidates have the same name: give them names"):
+        names(first, [one("org/m")])
+
+
+def test_without_a_prompt_nothing_is_sent(lens: Lens) -> None:
+    with pytest.raises(UsageError, match="there is no prompt to send"):
+        lens.benchmark([])
 
 
 def test_a_failed_request_is_data(tmp_path: Path) -> None:

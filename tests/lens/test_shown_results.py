@@ -20,13 +20,13 @@ from llm_latency_lens import (
     Profile,
     RequestError,
     RunError,
-    Seen,
     Stage,
     Status,
     Trial,
     UsageError,
     load,
     optimize,
+    watch,
 )
 from llm_latency_lens.experiments.compare import summed_up
 from llm_latency_lens.metrics.comparison import Comparison
@@ -170,9 +170,10 @@ def test_watched_calls_are_a_table() -> None:
     shown = Piece(calls(found))
     assert {"30 calls", "the newest 20 of 30", "app.py:29", "app.py:10"} <= set(shown.shown)
     assert "app.py:9" not in shown.shown
-    assert "0 calls" in piece(Seen()).shown
-    assert Seen().to_pandas().empty
-    assert Seen().to_arrow().num_rows == Seen().to_polars("tokens").shape[0] == 0
+    with watch() as seen:
+        assert piece(seen).shown == ["0 calls"]
+    assert seen.to_pandas().empty
+    assert seen.to_arrow().num_rows == seen.to_polars("tokens").shape[0] == 0
 
 
 def test_a_decision_is_a_table(trial: Trial[Comparison]) -> None:

@@ -14,7 +14,8 @@ from pyarrow import parquet
 sys.path.append(str(Path(__file__).parents[1]))
 from drawn_samples import kept, records
 from llm_latency_lens import Benchmark, Profile, UsageError, load
-from llm_latency_lens.sinks.parquet import _EVENTS, table_of
+from llm_latency_lens.sinks import parquet as sinks_parquet
+from llm_latency_lens.sinks.parquet import table_of
 
 COUNT = 12
 EVENTS = 16
@@ -62,10 +63,13 @@ def test_texts_are_there_only_where_they_are_asked_for(found: Benchmark) -> None
     assert one.to_polars()["index"].to_list() == [record.index]
 
 
-def test_parts_of_a_long_run_share_their_dictionaries() -> None:
-    drawn = records(5, tokens=str(_EVENTS // 2 + 1))
+def test_parts_of_a_long_run_share_their_dictionaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks_parquet, "_EVENTS", 2 * EVENTS)
+    monkeypatch.setattr(sinks_parquet, "_ROWS", 2)
+    drawn = records(5)
+    assert table_of(drawn, "requests")["id"].to_pylist() == [record.id for record in drawn]
     table = table_of(drawn, "tokens")
-    assert table.num_rows == 5 * (_EVENTS // 2 + 1)
+    assert table.num_rows == 5 * EVENTS
     assert table["id"].num_chunks == 1
     assert table["id"].unique().to_pylist() == [record.id for record in drawn]
 

@@ -8,10 +8,11 @@ import itertools
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,14 +20,15 @@ from .._version import __version__
 from ..clock import SECOND_NS, SystemClock
 from ..engine.capture import Captured, OnBeat
 from ..engine.follower import Streaming
-from ..engine.host import describe_clock, describe_host
+from ..engine.host import describe_clock, describe_host, public_url
 from ..engine.orchestrator import Engine
 from ..engine.plan import OnProgress
+from ..errors import UsageError
 from ..measured import Trial
 from ..metrics.context import Context
-from ..pricing import Book
+from ..pricing import Book, Prices
 from ..record import Record
-from ..request import Prompt
+from ..request import Prompt, Target
 from ..store import runs
 from ..store.prices import keep_prices, pricer_of
 from ..store.runs import Raw
@@ -70,6 +72,9 @@ class Partaker(Protocol):
     def party(self) -> Party: ...
 
 
+P = TypeVar("P", bound=Partaker)
+
+
 def read(
     captured: Captured, book: Book, sum_up: Callable[[Iterator[Record], Context], T]
 ) -> Trial[T]:
@@ -102,6 +107,69 @@ def new_context(name: str, config: Mapping[str, Any], *, max_tokens: int | None 
         max_tokens=max_tokens,
         certificate=newest_certificate(),
     )
+
+
+def candidates_of(first: P, others: Sequence[P] | Mapping[str, P]) -> dict[str, P]:
+    """Partakers by name: the given names, else the shortest of their usual ones that no two share.
+
+    Raises UsageError where two have the same.
+    """
+    given = dict(others) if isinstance(others, Mapping) else {}
+    unnamed = [first] if given else [first, *others]
+    for names in zip(*map(_usual_names, unnamed), strict=True):
+        found = {**dict(zip(names, unnamed, strict=True)), **given}
+        if len(found) == len(unnamed) + len(given):
+            return found
+    raise UsageError("two candidates have the same name: give them names, as in {'a': lens}")
+
+
+def config_of(
+    target: Target,
+    network: Network,
+    keeping: Keeping,
+    prices: Prices | None,
+    *,
+    batch_prices: bool,
+) -> dict[str, Any]:
+    """Every setting but the secrets: of headers the names only, of URLs no password."""
+    return {
+        "provider": target.provider,
+        "model": target.model,
+        "base_url": public_url(target.base_url),
+        "operation": str(target.operation),
+        "region": target.region,
+        "project": target.project,
+        "api_version": target.api_version,
+        "stream": target.stream,
+        "max_tokens": target.max_tokens,
+        "temperature": target.temperature,
+        "extra_body": dict(target.extra_body),
+        "headers": [header for header, _ in target.headers],
+        "timeouts": asdict(network.timeouts),
+        "tls_verify": network.tls.verify,
+        "tls_resume": network.tls.resume,
+        "proxy": network.proxy if network.proxy in (None, "env") else "given",
+        "unix_socket": network.unix_socket,
+        "raw": keeping.raw,
+        "tokenizer": keeping.count_tokens is not None,
+        "prices": _named(prices),
+        "batch_prices": batch_prices,
+    }
+
+
+def _named(prices: Prices | None) -> str | None:
+    """A file of prices by its name; where it lies is nobody's business."""
+    if prices is None:
+        return None
+    return Path(prices).name if isinstance(prices, str | Path) else "given"
+
+
+def _usual_names(partaker: Partaker) -> tuple[str, str, str]:
+    """What to call one, the shortest first."""
+    config = partaker.party().config
+    whole = f"{config['provider']}/{config['model']}"
+    host = urlsplit(config["base_url"]).netloc
+    return str(config["model"]).rpartition("/")[2], whole, f"{whole}@{host}"
 
 
 def described(prompts: Sequence[Prompt], keep_text: bool) -> dict[str, Any]:
