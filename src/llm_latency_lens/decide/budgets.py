@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..metrics import schema
-from ..metrics.columns import FIGURES
-from ..metrics.objectives import COST
 from ..record import Record, Status
-from .sla import GAPS, RATE, Promise, Sla
+from .counted import counted
+from .sla import Promise, Sla
 
 Schema = Literal["latency-lens.sla/1"]
 SCHEMA: Schema = "latency-lens.sla/1"
@@ -84,7 +83,7 @@ class Ledger:
             return
         self._ends.append(at_ns)
         for promise in self.sla.promises:
-            self._counts.extend(_counted(promise, record))
+            self._counts.extend(counted(promise, record))
 
     def held(self, runs: Sequence[str]) -> Held:
         """All that was added, up to the last request."""
@@ -119,24 +118,6 @@ def _ended_unix_ns(record: Record) -> int | None:
     if record.start_ns is None or record.end_ns is None:
         return record.start_unix_ns
     return record.start_unix_ns + record.end_ns - record.start_ns
-
-
-def _counted(promise: Promise, record: Record) -> tuple[int, int]:
-    """How many the request adds to all, and how many of them missed the limit."""
-    ok = record.status is Status.OK
-    if promise.figure == RATE or (not ok and promise.failures):
-        return 1, not ok
-    if not ok:
-        return 0, 0
-    if promise.figure == GAPS:
-        gaps = record.events.gaps_ns()
-        return len(gaps), sum(not promise.limit.met(gap / 1e6) for gap in gaps)
-    if promise.figure == COST:
-        return 1, not promise.limit.met(record.cost_usd)
-    found = FIGURES[promise.figure](record)
-    if np.isnan(found) and not promise.failures:
-        return 0, 0
-    return 1, not promise.limit.met(found)
 
 
 def _budget(promise: Promise, window: str, total: int, missed: int) -> Budget:

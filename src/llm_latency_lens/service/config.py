@@ -69,8 +69,20 @@ class ReceiverConfig:
     kind: Literal["webhook", "slack", "alertmanager"]
     url: Secret = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    secret: Secret | None = field(default=None, repr=False)
+    """Signs what a webhook is sent."""
     min_severity: Literal["info", "warning", "critical"] = "warning"
     repeat_s: float = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceConfig:
+    """What nobody is told of, until a moment or until this is taken out: patterns by name, such as
+    `target: chat-*` and `kind: change`; all must match."""
+
+    matchers: Mapping[str, str]
+    until_unix_s: float | None = None
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,7 @@ class AlertsConfig:
     """`burn_rates` switches the alerts on objectives, `anomalies` those on hours and changes."""
 
     receivers: tuple[ReceiverConfig, ...] = ()
+    silences: tuple[SilenceConfig, ...] = ()
     burn_rates: bool = True
     anomalies: bool = True
     down_after: int = 3

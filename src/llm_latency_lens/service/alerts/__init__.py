@@ -1,0 +1,288 @@
+"""Alerts: what is wrong with the targets and the monitor itself, and who is told of it.
+
+watch      one target: down, budgets, hours, changes, cost      (conditions, as seen now)
+troubles   the monitor's own
+book       conditions become incidents: one for the same trouble, kept on disk
+due        which receiver is to hear of what, now; silences, grouping, repeating
+forms      as a webhook, Slack or Alertmanager takes it
+delivery   sending, again and again
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from ...clock import SECOND_NS, Clock
+from ...report.figures import seconds
+from ..config import MonitorConfig
+from ..notes import Eye, Note, NoteKind, Notes, Prices
+from ..probe import Probe, Row
+from . import kept
+from .book import Book
+from .delivery import Delivery, Send, send
+from .incident import Condition, Incident
+from .silences import Silence, made
+from .troubles import HasHistory, HasPushes, Troubles
+from .watch import Watch
+
+__all__ = ["Alerts", "Incident", "Note", "Silence"]
+
+STANDING_S = 60.0
+USUAL_S = 3600.0
+STEP_S = 0.5
+_STANDING, _USUAL = "standing.msgpack", "usual.msgpack"
+
+
+class HasRows(Protocol):
+    def rows(
+        self, since_unix_s: float, until_unix_s: float, target: str | None = None
+    ) -> list[Row]:
+        """What was kept of probes, the oldest first; blocking."""
+        ...
+
+
+class Alerts:
+    """A taker of probes; all work is in `tend`, which is called every ten seconds or so."""
+
+    def __init__(
+        self,
+        config: MonitorConfig,
+        clock: Clock,
+        *,
+        folder: Path | None = None,
+        history: HasHistory | None = None,
+        pushes: HasPushes | None = None,
+        send: Send = send,
+    ) -> None:
+        self._clock = clock
+        self._folder = folder or config.data_dir / "alerts"
+        self._send = send
+        self._book = Book(self._folder)
+        self._notes = Notes(self._folder)
+        self._troubles = Troubles(history, pushes)
+        self._watches: dict[str, Watch] = {}
+        self._eyes: dict[str, Eye] = {}
+        self._prices: dict[str, Prices] = {}
+        self._deliveries: dict[str, Delivery] = {}
+        self._silences: tuple[Silence, ...] = ()
+        self._steady_ns = clock.realtime_ns() - clock.monotonic_ns()
+        """Between the monotonic clock and the budgets' own, which no step of the real one moves."""
+        self._offset_ns = self._steady_ns
+        self._standing_at = self._usual_at = self._steady_s()
+        self._kept_error: str | None = None
+        self.configure(config)
+
+    # -- what comes in ------------------------------------------------------------------------
+
+    def __call__(self, probe: Probe) -> None:
+        """Take a probe that has ended."""
+        row = probe.row
+        watch = self._watches.get(row.target)
+        if watch is None:
+            return
+        watch.take(row, probe.record, self._steady_s())
+        self._see(row)
+        if row.ok:
+            for kind, text in self._prices.setdefault(row.target, Prices()).see(probe.record):
+                self._notes.add(kind, text, row.at_unix_ns / 1e9, row.target)
+
+    def configure(self, config: MonitorConfig) -> None:
+        """Take up a new configuration; what goes on as it was keeps its past."""
+        window_s = float(max(config.windows.values()))
+        old = self._watches
+        self._watches = {}
+        for target in config.targets:
+            watch = Watch(target, config.alerts, window_s)
+            if target.name in old:
+                watch.load(old[target.name].dump())
+                watch.figures = old[target.name].figures
+            self._watches[target.name] = watch
+        self._deliveries = {
+            receiver.name: self._deliver_to(receiver.name, config)
+            for receiver in config.alerts.receivers
+        }
+        self._silences = tuple(
+            Silence(
+                id=f"config-{number}",
+                matchers=dict(silence.matchers),
+                until_unix_s=silence.until_unix_s,
+                comment=silence.comment,
+            )
+            for number, silence in enumerate(config.alerts.silences, 1)
+        )
+
+    def _deliver_to(self, name: str, config: MonitorConfig) -> Delivery:
+        receiver = next(one for one in config.alerts.receivers if one.name == name)
+        known = self._deliveries.get(name)
+        self._book.meet(name, self._now())
+        if known is not None and known.receiver == receiver:
+            return known
+        return Delivery(receiver, self._book, self._send)
+
+    # -- what is done -------------------------------------------------------------------------
+
+    async def tend(self) -> None:
+        """See what is wrong, open and resolve, and let receivers know. Returns before they do."""
+        now, steady_s = self._now(), self._steady_s()
+        self._mind_the_clock(now)
+        conditions: list[Condition] = []
+        for watch in list(self._watches.values()):
+            conditions += watch.look(now, steady_s)
+            await asyncio.sleep(0)  # a probe may be due
+        error = self._book.error or self._notes.error or self._kept_error
+        conditions += self._troubles.look(error, self._deliveries.values(), now)
+        changed = self._book.reconcile(conditions, self._ending, now)
+        self._book.tidy(now)
+        of_usual = any(one.kind in ("change", "anomaly") for one in changed)
+        await self._keep(now, steady_s, standing=bool(changed), usual=of_usual)
+        for delivery in self._deliveries.values():
+            delivery.tend(self.silences(), now, steady_s)
+
+    async def settle(self) -> None:
+        """Wait until what is being sent has been taken or refused."""
+        await asyncio.gather(*(delivery.settle() for delivery in self._deliveries.values()))
+
+    async def close(self) -> None:
+        """Note the stop, keep everything, and let what is being sent end."""
+        now = self._now()
+        self._notes.add("stop", "monitor stopped", now)
+        for watch in self._watches.values():
+            for _ in watch.look(now, self._steady_s()):
+                pass
+        await self._keep(now, self._steady_s(), standing=True, usual=True)
+        await self.settle()
+
+    # -- what is asked ------------------------------------------------------------------------
+
+    def incidents(self, open_only: bool = False) -> list[Incident]:
+        """The newest first."""
+        found = self._book.open() if open_only else self._book.incidents.values()
+        return sorted(found, key=lambda one: one.opened_unix_s, reverse=True)
+
+    def silences(self) -> list[Silence]:
+        """Those in force: the configuration's, and the others."""
+        now = self._now()
+        every = (*self._silences, *self._book.silences.values())
+        return [one for one in every if one.until_unix_s is None or one.until_unix_s > now]
+
+    def silence(
+        self, matchers: Mapping[str, str], until_unix_s: float, comment: str = ""
+    ) -> Silence:
+        """Tell nobody of what matches. Raises UsageError with what is wrong."""
+        silence = made(matchers, until_unix_s, self._now(), comment)
+        self._book.silence(silence)
+        return silence
+
+    def unsilence(self, silence_id: str) -> bool:
+        """Whether there was such a silence; the configuration's stay."""
+        return self._book.lift(silence_id)
+
+    def notes(
+        self, target: str | None = None, since_unix_s: float = 0.0, until_unix_s: float = 1e12
+    ) -> list[Note]:
+        """Those of a target and of the monitor, or all; the oldest first."""
+        return self._notes.between(since_unix_s, until_unix_s, target)
+
+    def note(self, kind: NoteKind, text: str, target: str = "") -> None:
+        """Something happened just now."""
+        self._notes.add(kind, text, self._now(), target)
+
+    def receivers(self) -> list[tuple[str, str, str | None]]:
+        """Name, kind, and why the last attempt failed."""
+        return [
+            (one.receiver.name, one.receiver.kind, one.error) for one in self._deliveries.values()
+        ]
+
+    # -- over a restart -----------------------------------------------------------------------
+
+    def restore(self, history: HasRows | None = None) -> None:
+        """Take up where the last process ended; blocking. Call it before the first probe."""
+        now = self._now()
+        standings = kept.read(self._folder, _STANDING, kept.Standings)
+        usuals = kept.read(self._folder, _USUAL, kept.Usuals)
+        since, learnt = now, now
+        if standings is not None:
+            since = standings.at_unix_s
+            self._resume(standings, now)
+        if usuals is not None:
+            learnt = usuals.at_unix_s
+            for name in self._watches.keys() & usuals.targets.keys():
+                self._watches[name].load_usual(usuals.targets[name])
+        if history is not None and standings is not None:
+            for row in history.rows(min(since, learnt), now + 1.0):
+                self._replay(row, since, learnt)
+        last = self._notes.last("stop") or self._notes.last("start")
+        away = f" after {seconds(now - since)}" if standings is not None and last else ""
+        self._notes.add("start", f"monitor started{away}", now)
+
+    def _resume(self, standings: kept.Standings, now: float) -> None:
+        """The budgets' clock goes on from where it stood: it never goes back, whatever the real
+        one was set to."""
+        elapsed = max(0.0, now - standings.at_unix_s)
+        ahead_s = standings.steady_s + elapsed - self._steady_s()
+        if ahead_s > 0.0:
+            self._steady_ns += int(ahead_s * SECOND_NS)
+        for name in self._watches.keys() & standings.targets.keys():
+            self._watches[name].load(standings.targets[name])
+        self._eyes = {name: eye for name, eye in standings.eyes.items() if name in self._watches}
+
+    def _replay(self, row: Row, since: float, learnt: float) -> None:
+        watch, at = self._watches.get(row.target), row.at_unix_ns / 1e9
+        if watch is None:
+            return
+        if at >= since:
+            watch.take(row, None, self._steady_s() - max(0.0, self._now() - at))
+            self._see(row)
+        elif at >= learnt:
+            watch.learn(row)
+
+    async def _keep(self, now: float, steady_s: float, *, standing: bool, usual: bool) -> None:
+        if standing or steady_s - self._standing_at >= STANDING_S:
+            self._standing_at = steady_s
+            targets = {name: watch.dump() for name, watch in self._watches.items()}
+            await self._write(
+                _STANDING, kept.Standings(kept.VERSION, now, steady_s, targets, self._eyes)
+            )
+        if usual or steady_s - self._usual_at >= USUAL_S:
+            self._usual_at = steady_s
+            past = {name: watch.dump_usual() for name, watch in self._watches.items()}
+            await self._write(_USUAL, kept.Usuals(kept.VERSION, now, past))
+
+    async def _write(self, name: str, what: kept.Standings | kept.Usuals) -> None:
+        try:
+            encoded = msgspec.msgpack.encode(what)
+            await asyncio.to_thread(kept.write, self._folder, encoded, name)
+            self._kept_error = None
+        except OSError as error:
+            self._kept_error = error.strerror or type(error).__name__
+
+    # -- the rest -----------------------------------------------------------------------------
+
+    def _see(self, row: Row) -> None:
+        for kind, text in self._eyes.setdefault(row.target, Eye()).see(row):
+            self._notes.add(kind, text, row.at_unix_ns / 1e9, row.target)
+
+    def _mind_the_clock(self, now: float) -> None:
+        offset_ns = self._clock.realtime_ns() - self._clock.monotonic_ns()
+        step_s = (offset_ns - self._offset_ns) / SECOND_NS
+        self._offset_ns = offset_ns
+        if abs(step_s) >= STEP_S:
+            way = "forward" if step_s > 0 else "back"
+            self._notes.add("clock_step", f"the clock was set {way} by {seconds(abs(step_s))}", now)
+
+    def _ending(self, incident: Incident) -> str:
+        watch = self._watches.get(incident.target)
+        if watch is None:
+            return "it is watched no more" if incident.target else ""
+        return watch.ending(incident.key)
+
+    def _now(self) -> float:
+        return self._clock.realtime_ns() / SECOND_NS
+
+    def _steady_s(self) -> float:
+        return (self._clock.monotonic_ns() + self._steady_ns) / SECOND_NS

@@ -1,0 +1,295 @@
+"""One target, watched: is it down, does it spend its budgets too fast, is it slower than it was?
+
+`take` is told of each probe and only notes it down; `look` works out what is wrong now. Budgets
+live on a clock that nobody sets (`steady_s`), times of day on the real one.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from statistics import median
+
+import msgspec
+
+from ...decide.anomalies import DAYS, Unlike, against_same_hour
+from ...decide.burning import Burn, Burning, Dumped
+from ...decide.counted import count, counted
+from ...decide.shifts import Past, Shift, Shifts
+from ...record import Record
+from ..config import DAY_S, AlertsConfig, TargetConfig
+from ..probe import Row
+from . import words
+from .figures_of_rows import figure_of
+from .incident import About, Condition, Kind, Severity
+
+FIGURES = ("ttft_ms", "tpot_ms")
+"""Figures that are held against their past."""
+HOUR_S = 3600
+ANSWERS_AN_HOUR = 6
+"""Answers, below which an hour is not judged."""
+USUAL_AFTER_S = float(DAY_S)
+"""How long a change lasts until it counts as what is usual."""
+BACK = 0.1
+"""How near the level of before a figure must come, as a share, for a change to be over."""
+
+
+@dataclass(slots=True)
+class _Figure:
+    """One figure: its hours, its changes."""
+
+    shifts: Shifts = field(default_factory=Shifts)
+    hours: dict[int, float] = field(default_factory=dict)
+    hour: int = 0
+    values: array[float] = field(default_factory=lambda: array("d"))
+    unlike: Unlike | None = None
+    unlike_hour: int = 0
+    shift: Shift | None = None
+    ending: str = ""
+
+    def add(self, at_unix_s: float, value: float) -> None:
+        hour = int(at_unix_s // HOUR_S)
+        if hour != self.hour:
+            self._close()
+            self.hour = hour
+        self.values.append(value)
+        if found := self.shifts.add(at_unix_s, value):
+            self._changed(found)
+
+    def _close(self) -> None:
+        """The hour is over: is it unlike those of the days before?"""
+        if len(self.values) >= ANSWERS_AN_HOUR:
+            value = median(self.values)
+            found = against_same_hour(self.hours, self.hour, value)
+            held = self.unlike is not None
+            self.unlike = found if found and (found.odd or (held and not found.eased)) else None
+            self.unlike_hour = self.hour
+            self.hours[self.hour] = value
+            for old in [hour for hour in self.hours if hour < self.hour - 24 * DAYS]:
+                del self.hours[old]
+        self.values = array("d")
+
+    def _changed(self, found: Shift) -> None:
+        """What was usual goes to the new level; two changes that undo each other are none."""
+        ratio = found.after / found.before
+        self.hours = {hour: value * ratio for hour, value in self.hours.items()}
+        self.unlike = None
+        if self.shift is not None:
+            first = self.shift
+            found = Shift(first.since_s, first.before, first.before * (1 + first.slower) * ratio,
+                          found.answers + first.answers)  # fmt: skip
+        back = abs(found.slower) < BACK
+        self.ending = "it is as it was before" if back and self.shift else ""
+        self.shift = None if back else found
+
+    def look(self, now_unix_s: float) -> None:
+        if self.shift and now_unix_s - self.shift.since_s >= USUAL_AFTER_S:
+            self.shift, self.ending = None, "it has been so for a day and counts as usual now"
+
+
+class Usual(msgspec.Struct):
+    """What is kept of a figure's past."""
+
+    past: Past
+    hours: dict[int, float]
+    shift: Shift | None = None
+    unlike: Unlike | None = None
+    unlike_hour: int = 0
+
+
+class Standing(msgspec.Struct):
+    """What is kept of a target's present; `burns` by the objectives' texts."""
+
+    failures: int = 0
+    since_unix_s: float = 0.0
+    why: str = ""
+    day: int = 0
+    spent: Decimal = Decimal(0)
+    dearest: Decimal = Decimal(0)
+    window_s: float = 0.0
+    burns: dict[str, Dumped] = {}
+
+
+class Watch:
+    """Never raises for a row, whatever it holds."""
+
+    def __init__(self, target: TargetConfig, alerts: AlertsConfig, window_s: float) -> None:
+        self.about = About(
+            target.name, target.provider, target.model, target.region or "", target.labels
+        )
+        self.standing = Standing()
+        self.figures = {name: _Figure() for name in FIGURES}
+        self._alerts = alerts
+        self._most = target.max_cost_usd_per_day
+        self._window_s = window_s
+        self._burns = {
+            promise.text: Burn(promise, window_s)
+            for promise in target.promises
+            if alerts.burn_rates
+        }
+        self._answers: list[tuple[float, Row]] = []
+
+    # -- what comes in ------------------------------------------------------------------------
+
+    def take(self, row: Row, record: Record | None, steady_s: float) -> None:
+        """A probe that has ended; without a record it is one that was read from the history."""
+        if row.status == "cancelled":
+            return
+        at_unix_s = row.at_unix_ns / 1e9
+        self._stand(row, at_unix_s)
+        self._spend(row, int(at_unix_s // DAY_S))
+        if row.asked_for:
+            return
+        for burn in self._burns.values():
+            burn.add(steady_s, *_counts(burn, row, record))
+        self.learn(row)
+
+    def learn(self, row: Row) -> None:
+        """Note an answer down for `look`."""
+        if row.ok and not row.asked_for and self._alerts.anomalies:
+            self._answers.append((row.at_unix_ns / 1e9, row))
+
+    def _stand(self, row: Row, at_unix_s: float) -> None:
+        standing = self.standing
+        if row.ok:
+            standing.failures = 0
+            return
+        if not standing.failures:
+            standing.since_unix_s = at_unix_s
+        standing.failures += 1
+        status = f", HTTP {row.http_status}" if row.http_status else ""
+        standing.why = f"{row.error_kind} in {row.error_stage}{status}"
+
+    def _spend(self, row: Row, day: int) -> None:
+        standing = self.standing
+        if day > standing.day:
+            standing.day, standing.spent, standing.dearest = day, Decimal(0), Decimal(0)
+        if row.cost_usd is not None:
+            standing.spent += row.cost_usd
+            standing.dearest = max(standing.dearest, row.cost_usd)
+
+    # -- what is wrong ------------------------------------------------------------------------
+
+    @property
+    def down(self) -> bool:
+        return self.standing.failures >= self._alerts.down_after
+
+    def look(self, now_unix_s: float, steady_s: float) -> Iterator[Condition]:
+        """All that is wrong with the target now."""
+        answers, self._answers = self._answers, []
+        for at_unix_s, row in answers:
+            for name, figure in self.figures.items():
+                value = getattr(row, name)
+                if value is not None and value > 0.0:
+                    figure.add(at_unix_s, value)
+        if self.down:
+            yield self._is_down(now_unix_s)
+        for text, burn in self._burns.items():
+            if found := burn.judge(steady_s):
+                yield self._burns_up(text, burn, found, now_unix_s, steady_s)
+        for name, figure in self.figures.items():
+            figure.look(now_unix_s)
+            if figure.shift:
+                yield self._has_changed(name, figure.shift, now_unix_s)
+            if figure.unlike:
+                yield self._is_unlike(name, figure, figure.unlike, now_unix_s)
+        if self._most is not None and self._spent_out(self._most, now_unix_s):
+            yield self._condition(
+                "cost", "warning", "max_cost_usd_per_day", now_unix_s,
+                words.cost(self.about.name, self.standing.spent, self._most),
+                spent_usd=float(self.standing.spent), limit_usd=float(self._most),
+            )  # fmt: skip
+
+    def ending(self, key: tuple[str, str, str]) -> str:
+        """Why a change is over."""
+        kind, _, what = key
+        return self.figures[what].ending if kind == "change" and what in self.figures else ""
+
+    def _spent_out(self, most: Decimal, now_unix_s: float) -> bool:
+        standing = self.standing
+        if standing.day != int(now_unix_s // DAY_S) or not standing.spent:
+            return False
+        return standing.spent + standing.dearest > most
+
+    def _is_down(self, now_unix_s: float) -> Condition:
+        standing = self.standing
+        since = words.clock(standing.since_unix_s, now_unix_s)
+        return self._condition(
+            "down", "critical", "", standing.since_unix_s,
+            words.down(self.about.name, standing.failures, since, standing.why),
+            failures=standing.failures,
+        )  # fmt: skip
+
+    def _burns_up(
+        self, text: str, burn: Burn, found: Burning, now_unix_s: float, steady_s: float
+    ) -> Condition:
+        left = burn.left(steady_s)
+        return self._condition(
+            "burn_rate", "critical" if found.page else "warning", text, now_unix_s,
+            words.burning(self.about.name, text, found, left),
+            burn_rate=found.long, burn_rate_short=found.short, limit=found.burn_rate,
+            long_s=found.long_s, short_s=found.short_s, budget_left=left,
+        )  # fmt: skip
+
+    def _has_changed(self, name: str, shift: Shift, now_unix_s: float) -> Condition:
+        return self._condition(
+            "change", "warning" if shift.slower > 0 else "info", name, shift.since_s,
+            words.changed(self.about.name, name, shift, now_unix_s),
+            before=shift.before, after=shift.after, slower=shift.slower, probes=shift.answers,
+        )  # fmt: skip
+
+    def _is_unlike(self, name: str, figure: _Figure, found: Unlike, now: float) -> Condition:
+        began = float(figure.unlike_hour * HOUR_S)
+        return self._condition(
+            "anomaly", "warning", name, began,
+            words.unlike(self.about.name, name, found, words.clock(began, now)),
+            usual=found.usual, value=found.value, slower=found.slower, score=found.score,
+            days=found.days,
+        )  # fmt: skip
+
+    def _condition(
+        self, kind: Kind, severity: Severity, what: str, since: float, sentence: str,
+        **figures: float,
+    ) -> Condition:  # fmt: skip
+        return Condition(kind, severity, self.about, what, sentence, since, figures)
+
+    # -- over a restart -----------------------------------------------------------------------
+
+    def dump(self) -> Standing:
+        self.standing.window_s = self._window_s
+        self.standing.burns = {text: burn.dump() for text, burn in self._burns.items()}
+        return self.standing
+
+    def load(self, standing: Standing) -> None:
+        self.standing = standing
+        if standing.window_s == self._window_s:
+            for text in self._burns.keys() & standing.burns.keys():
+                self._burns[text].load(standing.burns[text])
+
+    def dump_usual(self) -> dict[str, Usual]:
+        return {
+            name: Usual(
+                figure.shifts.dump(),
+                dict(figure.hours),
+                figure.shift,
+                figure.unlike,
+                figure.unlike_hour,
+            )
+            for name, figure in self.figures.items()
+        }
+
+    def load_usual(self, usual: dict[str, Usual]) -> None:
+        for name in self.figures.keys() & usual.keys():
+            figure, kept = self.figures[name], usual[name]
+            figure.shifts.load(kept.past)
+            figure.hours, figure.shift = kept.hours, kept.shift
+            figure.unlike, figure.unlike_hour = kept.unlike, kept.unlike_hour
+
+
+def _counts(burn: Burn, row: Row, record: Record | None) -> tuple[int, int]:
+    if record is not None:
+        return counted(burn.promise, record)
+    value = figure_of(burn.promise.figure, row)
+    return count(burn.promise, ok=row.ok, value=value, gaps=row.gaps_ms)
