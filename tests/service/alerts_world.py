@@ -95,8 +95,8 @@ class World:
             record.end_ns = at_ns
         record.cost_usd = None if cost is None else Decimal(cost)
         found = row_of(record, self.clock.realtime_ns(), whose.region)
-        for name, value in row.items():
-            setattr(found, name, value)
+        for column, value in row.items():
+            setattr(found, column, value)
         self.rows.append(found)
         self.alerts(Probe(found, record))
 

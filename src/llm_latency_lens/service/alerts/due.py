@@ -5,7 +5,7 @@ has joined it for `WAIT_S`, `LONGEST_WAIT_S` at most. What is open is repeated. 
 down, and for an hour after, nobody is told what else that brought: it is one trouble.
 
 Alertmanager groups, waits and repeats by itself, and forgets what it does not hear again. So it is
-told of everything at once and every `REFRESH_S`, of an end for `RESOLVED_FOR_S`, like by Prometheus.
+told of everything at once and every `REFRESH_S`, of an end for `RESOLVED_FOR_S`, as is usual.
 """
 
 from __future__ import annotations
