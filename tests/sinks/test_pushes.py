@@ -24,7 +24,7 @@ from llm_latency_lens.errors import RunError, SinkError
 from llm_latency_lens.sinks.address import parse
 from llm_latency_lens.sinks.moments import span_id, trace_id
 from llm_latency_lens.sinks.opening import Opening
-from llm_latency_lens.sinks.push_prometheus import grouping, write_request
+from llm_latency_lens.sinks.push_prometheus import grouping, packed, write_request
 from llm_latency_lens.sinks.sink import Sink, open_sink
 
 
@@ -235,7 +235,8 @@ def test_remote_write_to_a_path_of_its_own(server: Server):
 
 def test_the_message_is_protobuf():
     labels = [("__name__", "x"), ("long", "ü" * 100)]
-    request = _write_request().FromString(write_request([(labels, -0.5)], 1_700_000_000_123))
+    sample = (packed("x", {"long": "ü" * 100}), -0.5)
+    request = _write_request().FromString(write_request([sample], 1_700_000_000_123))
     (one,) = request.timeseries
     assert [(label.name, label.value) for label in one.labels] == labels
     assert (one.samples[0].value, one.samples[0].timestamp) == (-0.5, 1_700_000_000_123)

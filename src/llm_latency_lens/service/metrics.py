@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 from .._version import __version__
 from ..clock import MS_NS, Clock
-from ..metrics.context import Context
 from ..record import Record
 from ..sinks.metric_set import SETUP, TIMES, Key, MetricSet
 from ..sinks.tally import Tally
@@ -42,13 +41,12 @@ class Metrics:
         targets: Sequence[TargetConfig],
         clock: Clock,
         *,
-        run: str = "monitor",
         live: Live | None = None,
         sources: Sequence[Source] = (),
     ) -> None:
         self.sources = [self._own, *([] if live is None else [_standing(live)]), *sources]
         self._clock = clock
-        self._set = MetricSet(Context(id=run), times=KEPT, service=True)
+        self._set = MetricSet(times=KEPT, service=True)
         self._lag = Tally(_LAG_BOUNDS)
         self._forms = {form: Exposition(openmetrics=form) for form in (False, True)}
         self._limits: dict[tuple[str, str], int] = {}

@@ -84,9 +84,15 @@ class Monitor:
         environ = os.environ if environ is None else environ
         self.history = History(config.data_dir, config.retention, clock)
         self.live = Live(config.targets, clock, config.alerts.down_after)
-        self.metrics = Metrics(config.targets, clock, run=run, live=self.live, sources=[self._told])
-        queues = config.data_dir / "queues"
-        self.pushes = Pushes(config.push, queues, clock, environ, self.metrics, run=run)
+        self.metrics = Metrics(config.targets, clock, live=self.live, sources=[self._told])
+        self.pushes = Pushes(
+            config.push,
+            config.data_dir / "queues",
+            clock,
+            metrics=self.metrics,
+            environ=environ,
+            targets=config.targets,
+        )
         self.metrics.sources.append(self.pushes.told)
         self.takers: list[Taker] = [self._keep, self.live, self.metrics, self.pushes]
         self._watch = Watch(self._tell, clock=clock, environ=environ, run=run)
@@ -213,6 +219,7 @@ class Monitor:
             config = await asyncio.to_thread(self._reread)
             _check_same(self.config, config)
             book = await asyncio.to_thread(self._priced, config)
+            await self.pushes.apply(config.push)
         except LensError as error:
             return str(error)
         self.config, self._book = config, book
@@ -220,6 +227,8 @@ class Monitor:
         self._files = Files(config.files)
         self.live.retarget(config.targets, config.alerts.down_after)
         self.metrics.retarget(config.targets)
+        self.pushes.retarget(config.targets)
+        self.history.retention = config.retention
         self._watch.apply(config, book)
         self._serving.renew_certificate()
         return None

@@ -37,15 +37,29 @@ class Appender:
     def begin(self, path: Path) -> None:
         """Close the file before; the next piece goes to this one, which is made then."""
         self.close()
-        self.path = path
+        self.path, self.size = path, 0
 
     def append(self, piece: bytes) -> None:
         """Write a piece, behind those that wait."""
         self.waiting.append(piece)
         self.waiting_bytes += len(piece)
         self.flush()
-        while self.waiting_bytes > self._most:
+        self._trim()
+
+    def hold(self, piece: bytes) -> None:
+        """Let a piece wait without trying to write it."""
+        self.waiting.append(piece)
+        self.waiting_bytes += len(piece)
+        self._trim()
+
+    def forget(self, count: int) -> None:
+        """Let go of the first pieces that wait."""
+        for _ in range(count):
             self.waiting_bytes -= len(self.waiting.popleft())
+
+    def _trim(self) -> None:
+        while self.waiting_bytes > self._most:
+            self.forget(1)
             self.lost += 1
 
     def flush(self) -> None:
@@ -53,7 +67,7 @@ class Appender:
         try:
             while self.waiting:
                 self._write(self.waiting[0])
-                self.waiting_bytes -= len(self.waiting.popleft())
+                self.forget(1)
                 self.written += 1
         except OSError as error:
             self.error = error.strerror or str(error)

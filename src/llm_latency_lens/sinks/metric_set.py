@@ -113,9 +113,8 @@ class MetricSet:
     """Takes records, gives metric families: a collector for `prometheus_client`, for one thread.
 
     `target_of` names what a record belongs to where several are told apart (an experiment's arm by
-    default). Without a `context` nothing is said of a run; one of a service is not told either, but
-    names the traces of exemplars, which then name the request besides. `times` are the histograms
-    that are kept.
+    default). Without a `context` nothing is said of a run. Exemplars name traces; those of a
+    `service` the request besides. `times` are the histograms that are kept.
     """
 
     def __init__(
@@ -155,8 +154,9 @@ class MetricSet:
             self._count("errors", (*key, record.error.kind.value, record.error.stage.value))
 
     def _add_answer(self, record: Record, key: Key) -> None:
-        trace = trace_id(self._context.id, record) if self._context else ""
         request = record.id if self._service else ""
+        run_id = self._context.id if self._context else request
+        trace = trace_id(run_id, record) if run_id else ""
         end_ns = self._moments.end(record)
         for times, tallies in self._times.items():
             samples = list(times.samples(record))
@@ -188,7 +188,7 @@ class MetricSet:
 
     def collect(self) -> Iterator[Metric]:
         """The families as they stand; one without a sample is left out."""
-        if self._context and not self._service:
+        if self._context:
             yield from _of_run(self._context)
         yield from self._histograms()
         for name, (text, labels) in COUNTS.items():

@@ -11,7 +11,8 @@ class Moments:
     """Unix nanoseconds of a record's marks.
 
     A request that never started has no Unix time of its own: it borrows the distance between the
-    clocks from another request of the run, or stands at the run's beginning where there is none.
+    clocks from another request of the run, or stands at the run's beginning where there is none. A
+    service says of such a one when it was to start.
     """
 
     __slots__ = ("_began_ns", "_offset_ns")
@@ -22,8 +23,9 @@ class Moments:
 
     def start(self, record: Record) -> int:
         """When the request began; when it was given up, where it could not begin."""
-        if record.start_ns is not None and record.start_unix_ns is not None:
-            self._offset_ns = record.start_unix_ns - record.start_ns
+        if record.start_unix_ns is not None:
+            if record.start_ns is not None:
+                self._offset_ns = record.start_unix_ns - record.start_ns
             return record.start_unix_ns
         mark_ns = record.planned_ns if record.end_ns is None else record.end_ns
         if mark_ns is None or self._offset_ns is None:

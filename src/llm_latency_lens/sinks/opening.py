@@ -11,9 +11,11 @@ from .address import Address
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Where to, for which run, and what may be said: `keep_text` lets texts out."""
+    """Where to, for which run, and what may be said: `keep_text` lets texts out. A `service` has no
+    end and starts anew: what it sends is told apart by requests, and not by runs."""
 
     address: Address
     context: Context
     environ: Mapping[str, str] = field(repr=False)
     keep_text: bool = False
+    service: bool = False

@@ -64,10 +64,12 @@ _CLIENT, _ERROR, _CUMULATIVE = 3, 2, 2
 
 
 class Telemetry:
-    """Makes spans of records and sums their metrics up."""
+    """Makes spans of records and sums their metrics up. Those of a `service` are told apart by
+    their requests' ids alone, for it starts anew."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, service: bool = False) -> None:
         self._context = context
+        self._service = service
         self._moments = Moments(context.started_at_unix_ns)
         self._servers: dict[str | None, list[Json]] = {}
         self._tallies: dict[str, dict[_Attributes, Tally]] = {name: {} for name in METRICS}
@@ -77,7 +79,7 @@ class Telemetry:
 
     def span(self, record: Record) -> Json:
         """One attempt at a request, with an event for its first token and for each stall."""
-        run_id, start_ns = self._context.id, self._moments.start(record)
+        run_id, start_ns = self._run_of(record), self._moments.start(record)
         span: Json = {
             "traceId": trace_id(run_id, record),
             "spanId": span_id(run_id, record),
@@ -128,7 +130,7 @@ class Telemetry:
             tally = tallies.get(attributes)
             if tally is None:
                 tally = tallies[attributes] = Tally(bounds, scale)
-            tally.add(known, trace_id(self._context.id, record), self._moments.end(record))
+            tally.add(known, trace_id(self._run_of(record), record), self._moments.end(record))
 
     def metrics(self) -> Json:
         """`MetricsData` of all that was added so far, as cumulative histograms."""
@@ -180,6 +182,10 @@ class Telemetry:
             "latency_lens.run.name": self._context.name or None,
         }
         return {"attributes": _attributes(told)}
+
+    def _run_of(self, record: Record) -> str:
+        """By which requests of the same index are told apart."""
+        return record.id if self._service else self._context.id
 
     def _server(self, record: Record) -> list[Json]:
         """`server.address` and `server.port` of where the record's arm was sent."""

@@ -89,7 +89,7 @@ def _based(value: Any, key: str = "") -> Any:
 def sink(opening: Opening) -> OtlpSink:
     given = _headers(opening.environ.get(HEADERS, ""))
     receiver = Receiver(opening.address, {"Content-Type": "application/x-protobuf", **given})
-    return OtlpSink(receiver, Telemetry(opening.context))
+    return OtlpSink(receiver, Telemetry(opening.context, service=opening.service))
 
 
 def _headers(given: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from ..metrics.context import Context
 from ..record import Record
+from .address import Address
 from .http import Receiver
 from .metric_set import MetricSet
 from .moments import Moments
@@ -27,8 +28,8 @@ _REMOTE_WRITE = {
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
 
-Labels = list[tuple[str, str]]
-Series = tuple[Labels, float]
+Series = tuple[bytes, float]
+"""A sample: what `packed` made of its name and labels, and its value."""
 Send = Callable[[MetricSet, int], None]
 """Sends the metrics as they stood at this Unix time in nanoseconds."""
 
@@ -80,7 +81,15 @@ def series(metrics: MetricSet, labels: Mapping[str, str]) -> Iterator[Series]:
     for family in metrics.collect():
         for sample in family.samples:
             named = {**labels, **{name: text for name, text in sample.labels.items() if text}}
-            yield sorted({**named, "__name__": sample.name}.items()), sample.value
+            yield packed(sample.name, named), sample.value
+
+
+def packed(name: str, labels: Mapping[str, str]) -> bytes:
+    """A series' name among its labels, as `write_request` wants it."""
+    return b"".join(
+        _part(1, _part(1, label.encode()) + _part(2, text.encode("utf-8", "replace")))
+        for label, text in sorted({**labels, "__name__": name}.items())
+    )
 
 
 def write_request(found: Iterable[Series], unix_ms: int) -> bytes:
@@ -92,11 +101,7 @@ def write_request(found: Iterable[Series], unix_ms: int) -> bytes:
     stamp = b"\x10" + _varint(unix_ms)
     request = bytearray()
     for labels, value in found:
-        body = b"".join(
-            _part(1, _part(1, name.encode()) + _part(2, text.encode("utf-8", "replace")))
-            for name, text in labels
-        )
-        request += _part(1, body + _part(2, b"\x09" + struct.pack("<d", value) + stamp))
+        request += _part(1, labels + _part(2, b"\x09" + struct.pack("<d", value) + stamp))
     return bytes(request)
 
 
@@ -113,33 +118,52 @@ def _varint(number: int) -> bytes:
     return bytes(found)
 
 
-def _remote_write(receiver: Receiver, labels: Mapping[str, str], path: str) -> Send:
-    import cramjam
+class Gateway:
+    """A Pushgateway: what is put there takes the place of what was there of this job."""
 
-    last_ms = 0
+    def __init__(self, address: Address) -> None:
+        self._receiver = Receiver(address, {"Content-Type": CONTENT_TYPE_LATEST})
+        self._path = grouping(address.params)
+        self.close = self._receiver.close
 
-    def send(metrics: MetricSet, unix_ns: int) -> None:
-        nonlocal last_ms
-        # A series takes one value for a millisecond.
-        stamp = max(unix_ns // _MS_NS, last_ms + 1)
-        body = write_request(series(metrics, labels), stamp)
-        receiver.send(path, bytes(cramjam.snappy.compress_raw(body)))
-        last_ms = stamp
+    def put(self, text: bytes) -> None:
+        self._receiver.send(self._path, text, method="PUT")
 
-    return send
+
+class RemoteWrite:
+    """Whoever takes remote writes. `body` makes ready what `write` sends."""
+
+    def __init__(self, address: Address) -> None:
+        self.labels = {"job": _JOB, **address.params}
+        self._receiver = Receiver(address, _REMOTE_WRITE)
+        self._path = "" if address.url.count("/") > 2 else "/api/v1/write"
+        self._last_ms = 0
+        self.close = self._receiver.close
+
+    def body(self, found: Iterable[Series], unix_ns: int) -> bytes:
+        """Samples of one moment, or of the next millisecond that none was made ready for: a series
+        takes one value for each."""
+        import cramjam
+
+        self._last_ms = max(unix_ns // _MS_NS, self._last_ms + 1)
+        return bytes(cramjam.snappy.compress_raw(write_request(found, self._last_ms)))
+
+    def write(self, body: bytes) -> None:
+        self._receiver.send(self._path, body)
 
 
 def sink(opening: Opening) -> MetricSink:
     address, context = opening.address, opening.context
     if address.way == "pushgateway":
-        receiver = Receiver(address, {"Content-Type": CONTENT_TYPE_LATEST})
-        path = grouping(address.params)
+        gateway = Gateway(address)
 
-        def send(metrics: MetricSet, _unix_ns: int) -> None:
-            receiver.send(path, generate_latest(metrics), method="PUT")
+        def put(metrics: MetricSet, _unix_ns: int) -> None:
+            gateway.put(generate_latest(metrics))
 
-        return MetricSink(context, send, receiver.close)
-    receiver = Receiver(address, _REMOTE_WRITE)
-    named = {"job": _JOB, **address.params}
-    path = "" if address.url.count("/") > 2 else "/api/v1/write"
-    return MetricSink(context, _remote_write(receiver, named, path), receiver.close)
+        return MetricSink(context, put, gateway.close)
+    remote = RemoteWrite(address)
+
+    def write(metrics: MetricSet, unix_ns: int) -> None:
+        remote.write(remote.body(series(metrics, remote.labels), unix_ns))
+
+    return MetricSink(context, write, remote.close)

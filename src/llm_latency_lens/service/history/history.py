@@ -18,7 +18,7 @@ from ...metrics import schema
 from ..config import RetentionConfig
 from ..probe import Row
 from ..writing import Appender
-from . import parts, tending
+from . import parts, tables, tending
 from .bins import Bin
 from .questions import Questions, Span, Tally
 
@@ -50,15 +50,16 @@ class History:
         self.retention = retention
         self._clock = clock
         self._journal = folder / "journal"
-        self._files = tending.Files(
-            self._journal, folder / "history" / "probes", folder / "history" / "hours"
-        )
+        history = folder / "history"
+        engine = tables.Engine(history / "spill")
+        self._files = tending.Files(self._journal, history / "probes", history / "hours", engine)
         self._lock = _prepared(folder, self._files)
         self._tending = threading.Lock()
         self._appender = Appender(_MOST_WAITING)
         self._questions = Questions(self._files, lambda: list(self._appender.waiting))
         self._stamp = ""
         self._number = self._files.next_number()
+        self._damaged = tending.set_aside(self._files)
         self._trouble: str | None = None
         self._bytes = self._files.size()
 
@@ -66,6 +67,7 @@ class History:
         """Write what waits, and let another have the folder."""
         self._appender.flush()
         self._appender.close()
+        self._files.engine.close()
         self._lock.close()
 
     def add(self, row: Row) -> None:
@@ -105,7 +107,7 @@ class History:
             appender.written,
             len(appender.waiting),
             appender.lost,
-            appender.error or self._trouble,
+            appender.error or self._trouble or self._damaged,
             self._bytes + appender.size,
         )
 

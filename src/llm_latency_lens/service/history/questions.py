@@ -64,24 +64,26 @@ class Questions:
         with self.lock:
             found = list(self._table_rows(span, target, failed=failed, order=order))
             found += self._journal_rows(span, target, failed=failed)
-        found.sort(key=attrgetter("at_unix_ns"))
+        found.sort(key=attrgetter("at_unix_ns", "target"))
         return found if newest is None else found[max(0, len(found) - newest) :]
 
     def each(self, span: Span) -> Iterator[Row]:
         """Rows without their gaps, oldest first, one at a time."""
         with self.lock:
-            yield from self._table_rows(span, without="gaps_ms", order=" ORDER BY at_unix_ns")
+            yield from self._table_rows(
+                span, without="gaps_ms", order=" ORDER BY at_unix_ns, target"
+            )
             yield from self._journal_rows(span)
 
     def series(self, target: str, span: Span, step_ns: int) -> list[Bin]:
         """What each step came to."""
-        with self.lock, tables.opened(self._files.spill) as database:
+        with self.lock, self._files.engine.session() as database:
             found = self._summed(database, target, span, step_ns)
         return [found[place].bin(place * step_ns / SECOND_NS) for place in sorted(found)]
 
     def tallies(self, span: Span, step_ns: int) -> list[Tally]:
         """Counts and costs of all targets."""
-        with self.lock, tables.opened(self._files.spill) as database:
+        with self.lock, self._files.engine.session() as database:
             source = self._everything()
             if source is None:
                 return []
@@ -152,7 +154,7 @@ class Questions:
             f" WHERE at_unix_ns >= ? AND at_unix_ns < ?{asked}{order}"
         )
         values: Sequence[Any] = (*span, *([target] if target is not None else []))
-        with tables.opened(self._files.spill) as database:
+        with self._files.engine.session() as database:
             for some in database.parts(sql, values, _CHUNK):
                 for (line,) in some:
                     yield _row.decode(line)

@@ -6,6 +6,7 @@ SQL: DuckDB lets the event loop's thread run meanwhile, and needs a fifth of the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,7 +99,7 @@ _OF_HOURS = ("target", "provider", "model", "region")
 _FIGURES = ("ttft_ms", "e2e_ms", "tpot_ms")
 
 
-def _bucket(sample: str) -> str:
+def bucket(sample: str) -> str:
     return (
         f"CASE WHEN {sample} > 0 THEN ceil(ln({sample}) / ln({RATIO!r}))::INTEGER ELSE {ZERO} END"
     )
@@ -112,7 +113,7 @@ def summed(keys: dict[str, str], source: str) -> str:
     named = ", ".join(f"{expression} AS {name}" for name, expression in keys.items())
     names = ", ".join(keys)
     times = ", ".join(
-        f"histogram({_bucket(name)}) FILTER (counted AND {name} IS NOT NULL) AS {name}_histogram,"
+        f"histogram({bucket(name)}) FILTER (counted AND {name} IS NOT NULL) AS {name}_histogram,"
         f" max({name}) FILTER (counted) AS {name}_max"
         for name in _FIGURES
     )
@@ -131,7 +132,7 @@ def summed(keys: dict[str, str], source: str) -> str:
                 {times}
             FROM {source} GROUP BY ALL
         ) a LEFT JOIN (
-            SELECT {names}, histogram({_bucket("gap")}) AS itl_ms_histogram, max(gap) AS itl_ms_max
+            SELECT {names}, histogram({bucket("gap")}) AS itl_ms_histogram, max(gap) AS itl_ms_max
             FROM (SELECT {named}, unnest(gaps_ns) / 1e6 AS gap FROM {source} WHERE counted)
             GROUP BY {names}
         ) b ON {joined}"""
@@ -240,23 +241,43 @@ class Database:
             yield rows
 
 
-@contextmanager
-def opened(spill: Path) -> Iterator[Database]:
-    """A database that puts what its memory does not hold into the folder `spill`. Raises StoreError
-    for whatever DuckDB has to say."""
-    try:
-        connection = duckdb.connect(
-            config={
-                "threads": 1,
-                "memory_limit": _MEMORY,
-                "temp_directory": str(spill),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            }
-        )
+class Engine:
+    """DuckDB, opened when it is asked first and kept: opening takes 17 ms. What its memory does not
+    hold goes to the folder `spill`. Of several threads."""
+
+    def __init__(self, spill: Path) -> None:
+        self._spill = spill
+        self._lock = threading.Lock()
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[Database]:
+        """A database of its own, which is gone behind that. Raises StoreError for whatever DuckDB
+        has to say."""
         try:
-            yield Database(connection)
-        finally:
-            connection.close()
-    except duckdb.Error as error:
-        raise StoreError(f"history: {' '.join(str(error).split())}") from None
+            with self._lock:
+                if self._opened is None:
+                    self._opened = duckdb.connect(config=self._config())
+                cursor = self._opened.cursor()
+            with cursor:
+                yield Database(cursor)
+        except duckdb.Error as error:
+            self.close()  # some errors leave it unusable
+            said = str(error).partition("\nLINE ")[0]
+            raise StoreError(f"history: {' '.join(said.split())}") from None
+
+    def close(self) -> None:
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+            self._opened = None
+
+    def _config(self) -> dict[str, str | bool | int | float | list[str]]:
+        return {
+            "threads": 1,
+            "memory_limit": _MEMORY,
+            "temp_directory": str(self._spill),
+            "enable_external_file_cache": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }

@@ -6,6 +6,7 @@ which it counts; the files that it supersedes are removed behind that, or at the
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,19 +19,17 @@ from ..config import RetentionConfig
 from . import parts, tables
 from .parts import Part
 
+_MAGIC = b"PAR1"
+
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The folders of a history."""
+    """The folders of a history, and what reads and writes tables there."""
 
     journal: Path
     probes: Path
     hours: Path
-
-    @property
-    def spill(self) -> Path:
-        """For what DuckDB cannot hold in memory."""
-        return self.probes.parent / "spill"
+    engine: tables.Engine
 
     def live(self) -> tuple[list[Part], list[Part], list[Part]]:
         """The files that count: of the journal, of probes, of hours."""
@@ -91,6 +90,27 @@ def tend(
             join(files, group, parts.MONTH, exchanging)
 
 
+def set_aside(files: Files) -> str | None:
+    """Take out of the way what is no whole table, which only a machine that died can leave: its
+    file is kept under another name. Gives what to say of it."""
+    damaged = []
+    for folder in (files.probes, files.hours):
+        for part in parts.listed(folder):
+            if not _is_whole(part.path):
+                part.path.rename(f"{part.path}.damaged")
+                damaged.append(part.path.name)
+    return f"damaged, and set aside: {', '.join(damaged)}" if damaged else None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a table begins and ends as such files do."""
+    with path.open("rb") as file:
+        if file.read(4) != _MAGIC:
+            return False
+        file.seek(-4, os.SEEK_END)
+        return file.read(4) == _MAGIC
+
+
 def sweep(files: Files) -> None:
     """Remove what is superseded, and what a crash left unfinished."""
     segments, probes, hours = map(parts.listed, (files.journal, files.probes, files.hours))
@@ -109,7 +129,7 @@ def pack(files: Files, segments: list[Part], exchanging: threading.Lock) -> None
     hours = parts.table(files.hours, stamp, segments)
     aside, aside_hours = _aside(probes), _aside(hours)
     try:
-        with tables.opened(files.spill) as database:
+        with files.engine.session() as database:
             lines = tables.from_lines(tables.lines_of(part.path for part in segments))
             database.ask(tables.copy(f"{lines} ORDER BY target, at_unix_ns", aside))
             source = tables.table_of([aside])
@@ -133,7 +153,7 @@ def join(files: Files, group: list[Part], length: int, exchanging: threading.Loc
     aside = _aside(path)
     source = tables.table_of(part.path for part in group)
     try:
-        with tables.opened(files.spill) as database:
+        with files.engine.session() as database:
             database.ask(tables.copy(f"SELECT * FROM {source} ORDER BY {order}", aside))
         with exchanging:
             parts.put(aside, path)
