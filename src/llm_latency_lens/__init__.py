@@ -17,14 +17,17 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .decide.decision import Decision
+    from .decide.gate import Gate
     from .engine.load import Load
     from .engine.plan import Progress
     from .errors import ConfigError, LensError, RunError, StoreError, UsageError
+    from .experiments.calibrate import calibrate
     from .experiments.coldstart import Cooling
     from .experiments.compare import Contest, acompare, compare
     from .experiments.growing import Choice
     from .experiments.live import LiveRun
     from .experiments.optimize import aoptimize, optimize
+    from .history import History
     from .integrations.sdk.watching import Seen, instrument, uninstrument, watch
     from .lens import Lens, export, load, send
     from .measured import Benchmark, Profile, Trial
@@ -50,6 +53,8 @@ _HOMES = {
     "ErrorKind": "timeline",
     "Estimate": "pricing.estimate",
     "EventKind": "record",
+    "Gate": "decide.gate",
+    "History": "history",
     "Lens": "lens",
     "LensError": "errors",
     "LiveRun": "experiments.live",
@@ -73,6 +78,7 @@ _HOMES = {
     "UsageError": "errors",
     "acompare": "experiments.compare",
     "aoptimize": "experiments.optimize",
+    "calibrate": "experiments.calibrate",
     "compare": "experiments.compare",
     "export": "lens",
     "instrument": "integrations.sdk.watching",
@@ -95,6 +101,8 @@ __all__ = [
     "ErrorKind",
     "Estimate",
     "EventKind",
+    "Gate",
+    "History",
     "Lens",
     "LensError",
     "LiveRun",
@@ -119,6 +127,7 @@ __all__ = [
     "__version__",
     "acompare",
     "aoptimize",
+    "calibrate",
     "compare",
     "export",
     "instrument",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from .errors import UsageError
 from .extras import needing
 from .metrics.lines import encode, to_line
 from .pricing import Pricer
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from .decide.gate import Gate
+    from .decide.sample import Sample
     from .metrics.portraits import Portrait
     from .metrics.result import Result
     from .report.html.plot import Plot, PlotKind
@@ -248,6 +251,68 @@ class Benchmark(Trial["Result"]):
     """A benchmark that has ended."""
 
     __slots__ = ()
+
+    def gate(
+        self,
+        *thresholds: str,
+        baseline: str | Path | Benchmark | None = None,
+        allow: Sequence[str] = (),
+        metrics: Sequence[str] = (),
+        alpha: float = 0.05,
+        require_data: bool = False,
+        allow_invalid: bool = False,
+    ) -> Gate:
+        """Hold it to limits such as "ttft_ms.p95<800", and to a baseline that it must not be worse
+        than: a file that `baseline` made, or another benchmark.
+
+        `passed` of what comes says whether it may pass. `allow` is how much worse a figure may be
+        ("itl_ms.p99:10%"), `metrics` which are tested in place of the usual ones, `alpha` how
+        often a run that is no worse may be called worse; `require_data` fails where the data are
+        too few for an answer. Raises UsageError for what is no limit, StoreError for what is no
+        baseline, and RunError where its own verdict is invalid, unless `allow_invalid`.
+        """
+        from .decide.gate import Limits, check_valid, gate
+        from .decide.regressions import parse_allowed, parse_metric
+        from .decide.thresholds import parse_threshold
+        from .store.baselines import read_baseline
+
+        limits = Limits(
+            thresholds=list(map(parse_threshold, thresholds)),
+            metrics=list(map(parse_metric, metrics)),
+            allowed=list(map(parse_allowed, allow)),
+            alpha=alpha,
+            require_data=require_data,
+        )
+        if baseline is None:
+            before = None
+        elif isinstance(baseline, Benchmark):
+            before = baseline._sample()
+        else:
+            before = read_baseline(baseline)
+        if not thresholds and before is None:
+            raise UsageError("there is nothing to hold the run to: give limits or a baseline")
+        if not allow_invalid:
+            check_valid(self.result)
+        return gate(self.result, limits, self._sample() if before else None, before)
+
+    def baseline(self, path: str | Path) -> None:
+        """Write a file that later runs can be held against: times and costs of each request, no
+        text, no address, no key. An older file is replaced.
+
+        Raises UsageError where no request succeeded, RunError when the disk does not take it.
+        """
+        from .decide.baseline import encode
+
+        sample = self._sample()
+        if not sample.answers:
+            raise UsageError(f"the run {self.result.run.id} has no request that succeeded")
+        with whole_file(str(path), private=False) as file:
+            file.write(encode(sample))
+
+    def _sample(self) -> Sample:
+        from .decide.sample import sample_of
+
+        return sample_of(self.records(), self.run.file.context)
 
 
 def _ms(ns: float | None) -> float | None:

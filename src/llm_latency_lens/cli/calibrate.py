@@ -28,14 +28,11 @@ def calibrate(call: Call, *, levels: Levels, saved: Saved, screen: Screen) -> in
     """
     import msgspec
 
-    from ..experiments.certificate import save_certificate
-
     world = call.world
     check_writable(saved.output)
     chosen = {"streams": levels.streams} if levels.streams else {}
     tell = None if screen.quiet else lambda level: world.err.write(f"{_progress(level)}\n")
     certificate = world.calibrate(on_level=tell, **chosen)
-    save_certificate(certificate)
     text = msgspec.json.format(msgspec.json.encode(certificate), indent=2).decode() + "\n"
     if saved.output is not None:
         write_to(saved.output, world.out, lambda file: file.write(text))

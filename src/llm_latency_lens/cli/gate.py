@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError, StoreError, UsageError
+from ..errors import StoreError, UsageError
 from .gating import Gating, Runs, Shown, Verdicts
 from .options import Repaying
 from .output import check_writable
@@ -94,7 +94,7 @@ def sampled(call: Call, name: str, repaying: Repaying | None = None) -> tuple[Re
 
 def _baseline(call: Call, name: str) -> Sample:
     """From a file, or from a run."""
-    from ..decide.baseline import decode
+    from ..store.baselines import read_baseline
 
     path = Path(name)
     if path.is_dir() or not path.exists():
@@ -103,11 +103,9 @@ def _baseline(call: Call, name: str) -> Sample:
         except UsageError as error:
             raise UsageError(f"--baseline: {error}") from None
     try:
-        return decode(path.read_bytes())
-    except OSError as error:
-        raise StoreError(f"--baseline {name}: {error.strerror}") from None
+        return read_baseline(path)
     except StoreError as error:
-        raise StoreError(f"--baseline {name}: {error}") from None
+        raise StoreError(f"--baseline {error}") from None
 
 
 def _unsummed(call: Call, name: str) -> Sample:
@@ -134,14 +132,10 @@ def _read_result(name: str) -> Result:
 
 
 def _check_valid(result: Result, gating: Gating) -> None:
-    validity = result.validity
-    if validity.verdict != "invalid" or gating.allow_invalid:
-        return
-    why = next(reason.message for reason in validity.reasons if reason.severity == "invalid")
-    raise RunError(
-        f"the run {result.run.id} is invalid and cannot be judged: {why}"
-        " (--allow-invalid judges it all the same)"
-    )
+    from ..decide.gate import check_valid
+
+    if not gating.allow_invalid:
+        check_valid(result)
 
 
 def _show(call: Call, found: Gate, verdicts: Verdicts, *, color: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,15 +49,15 @@ def open_index(place: Place, world: World, *, anew: bool = False) -> Index:
 
 def matching(rows: Iterable[RunRow], chosen: Chosen) -> list[RunRow]:
     """The rows that are meant, in their order."""
-    since = since_of(chosen)
-    return [
-        row
-        for row in rows
-        if _fits(chosen.model, row.model)
-        and _fits(chosen.provider, row.provider)
-        and set(chosen.tag) <= set(row.tags)
-        and (since is None or (row.started_at is not None and row.started_at >= since))
-    ]
+    from ..store.history import chosen as history
+
+    return history.matching(
+        rows,
+        model=chosen.model,
+        provider=chosen.provider,
+        tags=chosen.tag,
+        since=since_of(chosen),
+    )
 
 
 def since_of(chosen: Chosen) -> datetime | None:
@@ -78,10 +77,3 @@ def said(chosen: Chosen) -> str:
         f"since {since:%Y-%m-%d %H:%M} UTC" if since else "",
     ]
     return ", ".join(filter(None, parts))
-
-
-def _fits(pattern: str | None, value: str | None) -> bool:
-    """A run of several models fits where one of them does."""
-    if pattern is None:
-        return True
-    return any(fnmatchcase(part, pattern) for part in (value or "").split(", "))

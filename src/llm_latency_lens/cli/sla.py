@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, UsageError
+from ..store.texts import text_of
 from .gating import Verdicts
 from .verdict import show
 from .world import Call
@@ -30,17 +29,6 @@ def hold(call: Call, path: str, names: Sequence[str], verdicts: Verdicts, *, col
     held = ledger.held([folder.name for folder in folders])
     show(held, pages, encode(held), verdicts, call.world.out, color=color)
     return 0 if held.passed else 1
-
-
-def text_of(path: str) -> str:
-    """Raises UsageError for a file that cannot be read, ConfigError for one that is no text."""
-    try:
-        return Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError("not UTF-8", path=path, line=line) from None
 
 
 def _read(path: str) -> Sla:

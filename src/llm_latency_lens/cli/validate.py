@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError
+from ..store.texts import text_of
 from .commands import CONFIGURED
 from .config import read_entries
 from .monitor_file import is_monitor_file, read_monitor_file
 from .options import Checked
-from .sla import text_of
 from .suite import is_suite, read_suite
 from .validation import mistakes
 from .world import Call, World

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..errors import RunError
 from ..metrics import schema
 from ..metrics.objectives import Objective
 from ..metrics.result import Result, Verdict
@@ -81,6 +82,17 @@ def gate(
         regressions=tested,
         warnings=warnings,
     )
+
+
+def check_valid(result: Result) -> None:
+    """Raises RunError for a run whose own verdict is that it is invalid."""
+    validity = result.validity
+    if validity.verdict == "invalid":
+        why = next(reason.message for reason in validity.reasons if reason.severity == "invalid")
+        raise RunError(
+            f"the run {result.run.id} is invalid and cannot be judged: {why}"
+            " (--allow-invalid judges it all the same)"
+        )
 
 
 def _unlike(run: Sample, baseline: Sample) -> list[str]:

@@ -34,7 +34,7 @@ from ..testing.process import start_simulator
 from ..testing.sendlog import Sent
 from ..transport import Network
 from ..workload import cycle
-from .certificate import Certificate, Level
+from .certificate import Certificate, Level, save_certificate
 
 STREAMS = (1, 10, 100, 500, 1000)
 LIMIT_US = 1000.0
@@ -66,11 +66,15 @@ class Errors:
 
 
 def calibrate(
-    streams: Sequence[int] = STREAMS, on_level: Callable[[Level], None] | None = None
+    streams: Sequence[int] = STREAMS,
+    on_level: Callable[[Level], None] | None = None,
+    *,
+    keep: bool = True,
 ) -> Certificate:
     """Measure the instrument's error at each number of concurrent streams; takes some seconds each.
 
-    Raises RunError when a level cannot be carried out.
+    With `keep` it becomes this machine's certificate, which later results name. Raises RunError
+    when a level cannot be carried out.
     """
     levels = []
     sources = set()
@@ -86,7 +90,7 @@ def calibrate(
         if max(level.ttft_error_us_p99, level.gap_error_us_p99) < LIMIT_US
     ]
     clock = describe_clock(SystemClock())
-    return Certificate(
+    found = Certificate(
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         tool_version=__version__,
         host=describe_host(),
@@ -96,6 +100,9 @@ def calibrate(
         limit_us=LIMIT_US,
         max_events_per_second=max(true, default=None),
     )
+    if keep:
+        save_certificate(found)
+    return found
 
 
 def _measure(streams: int) -> tuple[Level, str]:

@@ -43,7 +43,7 @@ def grid(table: Table) -> str:
     head = "".join(f'<th scope="col">{_text(title)}</th>' for title in table.titles)
     rows = "".join(f"<tr>{_name(row)}{''.join(map(_cell, row.cells))}</tr>" for row in table.rows)
     return (
-        f'<div class="scroll"><table><thead><tr><th></th>{head}</tr></thead>'
+        f'<div class="scroll"><table><thead><tr><th>{_text(table.corner)}</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ...decide.decision import Decision
 from ...metrics.portraits import Portrait
@@ -10,6 +11,7 @@ from ...metrics.result import Result
 from ...pricing import dollars
 from ...record import Record
 from .. import decision as decisions
+from ..cells import cell
 from ..figures import count, fixed, milliseconds, places
 from ..waterfall import failure, heading, phases, request_facts
 from . import charts, tables, words
@@ -20,6 +22,7 @@ from .requests import look, looks
 from .tables import Cell, Row, Table
 
 MOST_CALLS = 20
+MOST_ROWS = 100
 _MS = 1e6
 
 
@@ -77,6 +80,16 @@ def decision(found: Decision) -> str:
         grid(Table(heads[1:], lines)),
         paragraph("In brackets: limits of 95 % of the resamples.", "how"),
         pairs([*reasons, *sections]),
+    )
+
+
+def answer(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """What a query of the history gave."""
+    lines = [Row(cell(row[0]), [Cell(cell(value)) for value in row[1:]]) for row in rows]
+    more = f"the first {MOST_ROWS} of {len(rows):,}" if len(rows) > MOST_ROWS else ""
+    return frame(
+        head(count(len(rows), "row"), more),
+        grid(Table(columns[1:], lines[:MOST_ROWS], corner=columns[0])) if columns else "",
     )
 
 

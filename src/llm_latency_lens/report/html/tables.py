@@ -62,10 +62,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Titles of the columns, and rows that begin with their name."""
+    """Titles of the columns, and rows that begin with their name; `corner` is above the names."""
 
     titles: Sequence[str]
     rows: Sequence[Row]
+    corner: str = ""
 
 
 def metrics(result: Result, wanted: Collection[str] = tuple(_NAMES)) -> Table:

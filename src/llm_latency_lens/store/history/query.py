@@ -6,7 +6,8 @@ variable of this program, no change of its settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,14 +53,25 @@ class History:
         Raises UsageError for SQL that is wrong or does more than read, StoreError where a table is
         damaged.
         """
+        with self._question(sql) as question:
+            found = self._connection.execute(question, list(values))
+            columns = [str(column[0]) for column in found.description or ()]
+            return Answer(columns, found.fetchall())
+
+    def table(self, sql: str, values: Sequence[object] = ()) -> pa.Table:
+        """The same as a table of PyArrow."""
+        with self._question(sql) as question:
+            return self._connection.sql(question, params=list(values)).to_arrow_table()
+
+    @contextmanager
+    def _question(self, sql: str) -> Iterator[duckdb.Statement]:
+        """What may be asked, inside of a transaction that writes nothing."""
         try:
             self._connection.execute("BEGIN TRANSACTION READ ONLY")
             statements = duckdb.extract_statements(sql)
             if len(statements) != 1 or statements[0].type not in _ALLOWED:
                 raise UsageError("the history answers one SELECT at a time, and changes nothing")
-            found = self._connection.execute(statements[0], list(values))
-            columns = [str(column[0]) for column in found.description or ()]
-            return Answer(columns, found.fetchall())
+            yield statements[0]
         except duckdb.Error as error:
             raise _mapped(error) from None
         finally:
