@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = ("decode", "formats", "metrics", "history", "command", "truth", "streaming")
-NAMED = ("changes", "export", "gate", "instrument", "optimize")
+NAMED = ("changes", "export", "gate", "instrument", "monitor", "optimize", "soak")
 """Only when named: they take minutes."""
 
 
@@ -23,11 +24,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES + NAMED)}")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--minutes", type=float, help="for those that last as long as one likes")
     chosen = parser.parse_args()
     results: dict[str, list[dict[str, Any]]] = {}
     for name in chosen.names or NAMES:
         module = importlib.import_module(f"benchmarks.{name}")
-        results[name] = rows = module.run()
+        lasting = "minutes" in inspect.signature(module.run).parameters
+        told = {"minutes": chosen.minutes} if chosen.minutes and lasting else {}
+        results[name] = rows = module.run(**told)
         show(name, module.__doc__ or "", rows)
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=2) + "\n")

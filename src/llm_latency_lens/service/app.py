@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,10 +15,27 @@ from .guard import Guard
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from .monitor import Monitor
+    from ..clock import Clock
+    from .config import MonitorConfig
+    from .metrics import Metrics
 
 
-def make_app(monitor: Monitor) -> ASGIApp:
+class Served(Protocol):
+    """What is served: a `monitor.Monitor`."""
+
+    @property
+    def config(self) -> MonitorConfig: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+    def readiness(self) -> dict[str, Any]: ...
+
+
+def make_app(monitor: Served) -> ASGIApp:
     """The whole of it, for an ASGI server."""
 
     async def healthz(_: Request) -> Response:
