@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, UsageError
 from .gathering import Gathering
 from .lined import Node, Pair, read_node
-from .monitoring import SECTIONS, Push, Receiver, Target, Top, keys_of
+from .monitoring import SECTIONS, Push, Receiver, Silence, Target, Top, keys_of
 from .validation import first_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         ReceiverConfig,
         RetentionConfig,
         ServeConfig,
+        SilenceConfig,
         TargetConfig,
     )
 
@@ -47,8 +49,9 @@ _TARGETS = re.compile(r"^(?:[\"']?targets[\"']?\s*[:=]|\[\[\s*targets\s*\]\])", 
 _PROMPT = "Count from 1 to 10."
 _LISTS = ("defaults", "targets", "push", *SECTIONS)
 _OBJECTIVES = "objectives"
-_RECEIVERS = "receivers"
-TOP, TARGET, PUSH, RECEIVER = map(keys_of, (Top, Target, Push, Receiver))
+_RECEIVERS, _SILENCES = "receivers", "silences"
+_GROUPS = (Top, Target, Push, Receiver, Silence)
+TOP, TARGET, PUSH, RECEIVER, SILENCE = map(keys_of, _GROUPS)
 
 
 def is_monitor_file(path: str) -> bool:
@@ -342,7 +345,7 @@ class _Reader(Gathering):
     def _alerts(self, top: Mapping[str, Pair]) -> AlertsConfig:
         from ..service.config import AlertsConfig
 
-        own = self._section(top, "alerts", _RECEIVERS)
+        own = self._section(top, "alerts", _RECEIVERS, _SILENCES)
         values = self.values(own, keys_of(SECTIONS["alerts"]))
         receivers = []
         if _RECEIVERS in own:
@@ -353,7 +356,35 @@ class _Reader(Gathering):
         names = [receiver.name for receiver in receivers]
         for name in {name for name in names if names.count(name) > 1}:
             self.wrong(f"two receivers are named '{name}'", own[_RECEIVERS].line)
-        return AlertsConfig(receivers=tuple(receivers), **values)
+        silences = tuple(self._silences(own))
+        return AlertsConfig(receivers=tuple(receivers), silences=silences, **values)
+
+    def _silences(self, alerts: Mapping[str, Pair]) -> Iterator[SilenceConfig]:
+        from ..service.alerts.silences import check
+        from ..service.config import SilenceConfig
+
+        pair = alerts.get(_SILENCES)
+        if pair and pair.node.items is None:
+            self.wrong("silences must be a list", pair.line)
+        for node in (pair.node.items or ()) if pair else ():
+            own = self.named(node, list(SILENCE), "a silence")
+            values = self.values(own, SILENCE)
+            if own and "match" not in own:
+                self.wrong("a silence needs a match, such as {target: chat-*}", node.line)
+            if "match" not in values:
+                continue
+            try:
+                check(values["match"])
+            except UsageError as error:
+                self.wrong(str(error), own["match"].line)
+            until = values.get("until")
+            if isinstance(until, timedelta):
+                self.wrong("until must be a moment, such as 2026-01-31T12:00", own["until"].line)
+            yield SilenceConfig(
+                matchers=values["match"],
+                until_unix_s=until.timestamp() if isinstance(until, datetime) else None,
+                comment=values.get("comment", ""),
+            )
 
     def _receiver(self, node: Node) -> ReceiverConfig | None:
         from ..service.config import ReceiverConfig
@@ -372,6 +403,7 @@ class _Reader(Gathering):
         if len(self.mistakes) > before or url is None:
             return None
         more = _only(values, "min_severity")
+        more["secret"] = self._kept(own, values, "secret")
         if "repeat" in values:
             more["repeat_s"] = values["repeat"]
         headers = values.get("header", ())

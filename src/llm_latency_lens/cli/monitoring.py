@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from .kinds import Kind, UnfitError, choice, dollars, number, span, switch, text, texts, whole
+from .kinds import (
+    Kind,
+    UnfitError,
+    choice,
+    dollars,
+    moment,
+    number,
+    span,
+    switch,
+    text,
+    texts,
+    whole,
+)
 from .options import Target as Asked
 from .options import Way
 from .settings import again, setting, settings_of
@@ -79,6 +91,18 @@ def _perhaps() -> Kind:
         return "" if value in ("", None) else text().read(value)
 
     return Kind("TEXT", read, {"type": ["string", "null"]})
+
+
+def _patterns() -> Kind:
+    """What a silence looks at, and how it must look."""
+
+    def read(value: object) -> dict[str, str]:
+        if not isinstance(value, dict) or not value:
+            raise UnfitError("must be a table such as {target: chat-*}")
+        return {str(name): str(pattern) for name, pattern in value.items()}
+
+    schema = {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1}
+    return Kind("TABLE", read, schema)
 
 
 def _size() -> Kind:
@@ -307,6 +331,16 @@ class Receiver:
         rivals=("url", "url_env"),
     )  # fmt: skip
     header: Any = again(Asked, "header")
+    secret: Any = setting(
+        text(), None, "Signs what a webhook is sent.", rivals=("secret_env", "secret_file")
+    )
+    secret_env: Any = setting(
+        text("NAME"), None, "The variable that holds it.", rivals=("secret", "secret_file")
+    )
+    secret_file: Any = setting(
+        text("FILE"), None, "The file that holds it, read again when it changes.",
+        rivals=("secret", "secret_env"),
+    )  # fmt: skip
     min_severity: Any = setting(
         choice("info", "warning", "critical"), None, "The least of which it is told.",
         shown_default="warning",
@@ -314,6 +348,18 @@ class Receiver:
     repeat: Any = setting(
         span(), None, "How often it is told again of what goes on.", shown_default="4h"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A silence."""
+
+    match: Any = setting(
+        _patterns(), None, "Patterns by name, all of which must match: `target`, `kind`,"
+        " `provider`, `model`, `region`, `severity`, `what`, `label.NAME`.",
+    )  # fmt: skip
+    until: Any = setting(moment(), None, "When it ends.", shown_default="never")
+    comment: Any = setting(text(), None, "Why.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,11 @@ class Burn:
         self._windows = {length: Window(length) for length in sorted({*lengths, self.window_s})}
         self._held_s = [None] * len(self._rules)
 
+    @property
+    def lengths_s(self) -> tuple[float, ...]:
+        """The windows over which rates are worth telling: the rules' long ones, and the whole."""
+        return (*(rule.long_s for rule in self._rules), self.window_s)
+
     def add(self, now_s: float, total: int, missed: int) -> None:
         """What one request came to (`counted.count`)."""
         if total:

@@ -17,6 +17,7 @@ from ..clock import SECOND_NS, Clock, SystemClock
 from ..errors import LensError, UsageError
 from ..pricing import Book
 from ..store.prices import open_book
+from .alerts import Alerts
 from .app import make_app
 from .config import DAY_S, MonitorConfig
 from .families import Told
@@ -38,6 +39,7 @@ GRACE_S = 5.0
 """How long probes under way may go on once the monitor is asked to stop."""
 _LOOK_S = 2.0
 _TEND_S = 60.0
+_ALERT_S = 10.0
 _THREADS = 64
 """Names are looked up in threads: where the resolver is gone, each waits for as long as it does."""
 
@@ -93,8 +95,9 @@ class Monitor:
             environ=environ,
             targets=config.targets,
         )
-        self.metrics.sources.append(self.pushes.told)
-        self.takers: list[Taker] = [self._keep, self.live, self.metrics, self.pushes]
+        self.alerts = Alerts(config, clock, history=self.history, pushes=self.pushes)
+        self.metrics.sources += [self.pushes.told, self.alerts.told]
+        self.takers: list[Taker] = [self._keep, self.live, self.metrics, self.alerts, self.pushes]
         self._watch = Watch(self._tell, clock=clock, environ=environ, run=run)
         self._serving = Serving(make_app(self), config.serve)
 
@@ -120,6 +123,7 @@ class Monitor:
         chores = [
             asyncio.create_task(self._look()),
             asyncio.create_task(self._every(_TEND_S, self.history.tend)),
+            asyncio.create_task(self._every(_ALERT_S, self.alerts.tend)),
         ]
         try:
             await self._stopping.wait()
@@ -136,6 +140,7 @@ class Monitor:
         midnight_s = day_of(now_ns) * DAY_S
         try:
             self.live.recall(self.history)
+            self.alerts.restore(self.history)
             spent = self.history.tallies(midnight_s, midnight_s + DAY_S, DAY_S)
         except LensError as error:
             _log.error("what was measured before cannot be read: %s", error)
@@ -150,6 +155,7 @@ class Monitor:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await self._watch.stop(GRACE_S)
+        await self.alerts.close()
         await self.pushes.stop()
         await self._serving.stop()
         self.history.close()
@@ -229,6 +235,9 @@ class Monitor:
         self.metrics.retarget(config.targets)
         self.pushes.retarget(config.targets)
         self.history.retention = config.retention
+        self.alerts.configure(config)
+        self.alerts.note("reload", "the configuration was read again")
+        await self.pushes.apply(config.push)
         self._watch.apply(config, book)
         self._serving.renew_certificate()
         return None
@@ -269,6 +278,9 @@ class Monitor:
         for push in self.pushes.health():
             if push.error:
                 yield f"push to {push.url}: {push.error}"
+        for name, _, error in self.alerts.receivers():
+            if error:
+                yield f"alerts to {name}: {error}"
 
     def _told(self) -> Iterator[Told]:
         """What is known here for the metrics."""

@@ -11,7 +11,7 @@ delivery   sending, again and again
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -20,9 +20,10 @@ import msgspec
 from ...clock import SECOND_NS, Clock
 from ...report.figures import seconds
 from ..config import MonitorConfig
+from ..families import Told
 from ..notes import Eye, Note, NoteKind, Notes, Prices
 from ..probe import Probe, Row
-from . import kept
+from . import kept, words
 from .book import Book
 from .delivery import Delivery, Send, send
 from .incident import Condition, Incident
@@ -94,6 +95,7 @@ class Alerts:
     def configure(self, config: MonitorConfig) -> None:
         """Take up a new configuration; what goes on as it was keeps its past."""
         window_s = float(max(config.windows.values()))
+        self._windows = {float(length): name for name, length in config.windows.items()}
         old = self._watches
         self._watches = {}
         for target in config.targets:
@@ -197,6 +199,19 @@ class Alerts:
         return [
             (one.receiver.name, one.receiver.kind, one.error) for one in self._deliveries.values()
         ]
+
+    def told(self) -> Iterator[Told]:
+        """For the metrics: what is left of the error budgets, and how fast they burn."""
+        steady_s, longest_s = self._steady_s(), max(self._windows)
+        rates, left = [], []
+        for name, watch in self._watches.items():
+            for objective, length_s, rate in watch.burn_rates(steady_s):
+                window = self._windows.get(length_s) or words.length(length_s).replace(" ", "")
+                rates.append(((name, objective, window), rate))
+                if length_s == longest_s:
+                    left.append(((name, objective, window), 1.0 - rate))
+        yield "burn_rate", rates
+        yield "error_budget_left_ratio", left
 
     # -- over a restart -----------------------------------------------------------------------
 

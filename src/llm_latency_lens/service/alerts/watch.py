@@ -202,6 +202,12 @@ class Watch:
                 spent_usd=float(self.standing.spent), limit_usd=float(self._most),
             )  # fmt: skip
 
+    def burn_rates(self, steady_s: float) -> Iterator[tuple[str, float, float]]:
+        """(objective, length of a window, burn rate over it), the whole window's last."""
+        for text, burn in self._burns.items():
+            for length_s in burn.lengths_s:
+                yield text, length_s, burn.rate(length_s, steady_s)
+
     def ending(self, key: tuple[str, str, str]) -> str:
         """Why a change is over."""
         kind, _, what = key
