@@ -325,7 +325,7 @@ class _Reader(Gathering):
 
         if "push" not in top:
             return
-        pair = top["push"]
+        pair, seen = top["push"], set()
         for node in pair.node.items or (pair.node,):
             whole = node if node.pairs is not None else _as_table(node, "url")
             own = self.named(whole, list(PUSH), "a push")
@@ -335,9 +335,13 @@ class _Reader(Gathering):
             if "url" not in values:
                 continue
             try:
-                parse(values["url"], self.environ)
+                shown = parse(values["url"], self.environ).shown
             except UsageError as error:
                 self.note(error, own["url"].line)
+                continue
+            if shown in seen:
+                self.wrong(f"{shown} is given twice", own["url"].line)
+            seen.add(shown)
             more = {"interval": "interval_s", "max_queue": "max_queue_bytes"}
             given = {field: values[name] for name, field in more.items() if name in values}
             yield PushConfig(url=values["url"], **given)

@@ -237,7 +237,6 @@ class Monitor:
         self.history.retention = config.retention
         self.alerts.configure(config)
         self.alerts.note("reload", "the configuration was read again")
-        await self.pushes.apply(config.push)
         self._watch.apply(config, book)
         self._serving.renew_certificate()
         return None
