@@ -6,7 +6,15 @@ import json
 from pathlib import Path
 
 from llm_latency_lens.decide import budgets, decision, gate, sla, suite
-from llm_latency_lens.metrics import analysis, coldstart, comparison, lines, program, result
+from llm_latency_lens.metrics import (
+    analysis,
+    coldstart,
+    comparison,
+    lines,
+    program,
+    proxied,
+    result,
+)
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 
@@ -20,6 +28,7 @@ WRITTEN = {
     "held": budgets.json_schema(),
     "sla": sla.SCHEMA,
     "program": program.json_schema(),
+    "proxy": proxied.json_schema(),
     "record": lines.json_schema(),
     "result": result.json_schema(),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import make_dataclass
 from functools import lru_cache
 
-from . import benching, monitoring, optimizing, past, running, trials
+from . import benching, monitoring, optimizing, past, proxying, running, trials
 from .exporting import Exporting, Logging
 from .gating import Gating, Kept, Runs, Shown, Verdicts
 from .kinds import parsed
@@ -59,6 +59,7 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     **trials.GROUPS,
     **optimizing.GROUPS,
     **running.GROUPS,
+    **proxying.GROUPS,
     **monitoring.GROUPS,
     "report": (Several, Picture, Repaying, Outputs, Screen),
     "gate": (Runs, Gating, Repaying, Verdicts, Shown),

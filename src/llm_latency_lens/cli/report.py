@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..extras import needing
-from . import coldstart, compare, program
+from . import coldstart, compare, program, proxy
 from .benchmark import ended, show
 from .options import Outputs, Repaying, Screen
 from .output import check_writable, prints_table, write_to
@@ -138,7 +138,9 @@ def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World
     from ..experiments import compare as duel
     from ..experiments import optimize as choice
     from ..integrations.outside import program as outside
-    from ..metrics.program import EXPERIMENT
+    from ..integrations.proxy import program as between
+    from ..metrics.program import EXPERIMENT as PROGRAM
+    from ..metrics.proxied import EXPERIMENT as PROXY
 
     def comparison(
         found: Benchmark, outputs: Outputs, screen: Screen, world: World
@@ -155,6 +157,11 @@ def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World
     def calls(found: Benchmark, outputs: Outputs, screen: Screen, world: World) -> Sequence[str]:
         result = outside.summed_up(found.records(), found.run.file.context)
         program.show(result, found.records(), outputs, screen, world)
+        return []
+
+    def passed(found: Benchmark, outputs: Outputs, screen: Screen, world: World) -> Sequence[str]:
+        result = between.summed_up(found.records(), found.run.file.context)
+        proxy.show(result, found.records(), outputs, screen, world)
         return []
 
     def one_round(
@@ -174,7 +181,8 @@ def _trials() -> Mapping[str | None, Callable[[Benchmark, Outputs, Screen, World
         duel.EXPERIMENT: comparison,
         cold.EXPERIMENT: coldness,
         choice.EXPERIMENT: one_round,
-        EXPERIMENT: calls,
+        PROGRAM: calls,
+        PROXY: passed,
     }
 
 

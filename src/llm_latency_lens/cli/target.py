@@ -13,15 +13,16 @@ from .world import World
 if TYPE_CHECKING:
     from ..lens import Lens
     from ..request import Prompt
+    from ..transport.settings import Network
 
 
 def make_lens(
     world: World, target: Target, way: Way, keeping: Keeping, outputs: Outputs, *, paying: Paying
 ) -> Lens:
     """The lens that these settings describe. Raises `UsageError`."""
-    from ..transport.settings import Timeouts, Tls
     from ..workload.tokenizer import load_tokenizer
 
+    network = network_of(way)
     provider, model = provider_and_model(target, world)
     return world.lens(
         provider=provider,
@@ -38,12 +39,10 @@ def make_lens(
         project=target.project,
         api_version=target.api_version,
         aws_profile=target.aws_profile,
-        timeouts=Timeouts(
-            way.connect_timeout, way.first_token_timeout, way.idle_timeout, way.timeout
-        ),
-        tls=Tls(not way.insecure, way.ca_file, way.cert, way.key, way.tls_resume),
-        proxy=None if way.no_proxy or way.proxy == "none" else way.proxy,
-        unix_socket=way.unix_socket,
+        timeouts=network.timeouts,
+        tls=network.tls,
+        proxy=network.proxy,
+        unix_socket=network.unix_socket,
         run_dir=keeping.run_dir,
         raw=keeping.raw,
         tokenizer=load_tokenizer(outputs.tokenizer) if outputs.tokenizer else None,
@@ -51,6 +50,18 @@ def make_lens(
         prices=paying.prices,
         batch_prices=paying.batch_prices,
         stream_to=keeping.stream_to,
+    )
+
+
+def network_of(way: Way) -> Network:
+    """The same for what opens connections."""
+    from ..transport.settings import Network, Timeouts, Tls
+
+    return Network(
+        Timeouts(way.connect_timeout, way.first_token_timeout, way.idle_timeout, way.timeout),
+        Tls(not way.insecure, way.ca_file, way.cert, way.key, way.tls_resume),
+        proxy=None if way.no_proxy or way.proxy == "none" else way.proxy,
+        unix_socket=way.unix_socket,
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..decide.decision import Decision
     from ..experiments.certificate import Certificate
     from ..integrations.outside.program import Ran
+    from ..integrations.proxy.program import Ran as Passed
     from ..lens import Lens
     from ..measured import Benchmark, Trial
     from ..metrics.comparison import Comparison
@@ -74,11 +75,17 @@ def _run_program(*args: Any, **settings: Any) -> Ran:
     return run_program(*args, **settings)
 
 
+def _run_proxy(*args: Any, **settings: Any) -> Passed:
+    from ..integrations.proxy.program import run_proxy
+
+    return run_proxy(*args, **settings)
+
+
 @dataclass(slots=True)
 class World:
-    """The outside of a command. The last eight are the library's own: `Lens`, `load` and `exported`
+    """The outside of a command. The last nine are the library's own: `Lens`, `load` and `exported`
     of `lens`, `start_simulator` with the simulator's options as texts, `calibrate`, `compare`,
-    `optimize`, `run_program`."""
+    `optimize`, `run_program`, `run_proxy`."""
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
@@ -92,6 +99,7 @@ class World:
     compare: Callable[..., Trial[Comparison]] = _compare
     optimize: Callable[..., Decision] = _optimize
     run_program: Callable[..., Ran] = _run_program
+    run_proxy: Callable[..., Passed] = _run_proxy
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Told(msgspec.Struct):
 
 
 def main() -> int:
-    _stand_back()
+    stand_back()
     errand = msgspec.json.decode(sys.stdin.buffer.readline(), type=Errand)
     try:
         following = Following(errand, os.environ)
@@ -141,7 +141,7 @@ def _pricer(run: runs.Run, prices: Prices | None) -> Pricer | None:
     return None if pricer.by_the_second or run.file.raw == "off" else pricer
 
 
-def _stand_back() -> None:
+def stand_back() -> None:
     """Use the processor only when nobody else wants it, and leave Ctrl-C to the run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -19,6 +18,7 @@ from ..clock import SECOND_NS, Clock
 from ..metrics.context import ClockSource
 from ..request import Request
 from ..timeline import ErrorKind, Stage, Timeline
+from .collection import no_collection
 from .holds import Holds
 from .ledger import Ledger
 from .plan import Outcome, Plan, Progress, Sink, Transport
@@ -101,7 +101,7 @@ class Engine:
 
     async def run(self) -> Outcome:
         """Carry out the plan; what was measured is in the sink, however it ends."""
-        with _no_collection():
+        with no_collection():
             self._vitals = Vitals(self._clock)
             heart = asyncio.create_task(self._beat())
             heart.add_done_callback(self._ended)
@@ -385,23 +385,3 @@ async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without Python's garbage collector, which would stop the reading for milliseconds.
-
-    What is young and dead is swept out before. What is old stays: looking through all of a large
-    program's memory takes a tenth of a second, in which the caller's event loop would stand still.
-    """
-    collecting = gc.isenabled()
-    if collecting:
-        gc.collect(1)
-        gc.freeze()
-        gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-            gc.unfreeze()

@@ -20,8 +20,8 @@ _Span = tuple[int, int]
 
 
 @dataclass(slots=True)
-class _Line:
-    """What is gathered of one line's calls to one model."""
+class Line:
+    """What is gathered of one line's calls to one model, or of all calls to one."""
 
     attempts: int = 0
     retries: int = 0
@@ -77,10 +77,10 @@ class _Line:
 
 def program_of(records: Iterable[Record], context: Context) -> Program:
     """What the calls of one run come to."""
-    lines: dict[_Key, _Line] = {}
+    lines: dict[_Key, Line] = {}
     for record in records:
         key = (record.tag, record.provider, record.model)
-        lines.setdefault(key, _Line()).add(record)
+        lines.setdefault(key, Line()).add(record)
     wall_s = context.health.capture_s if context.health else 0.0
     sites = [line.site(key, wall_s) for key, line in lines.items()]
     sites.sort(key=lambda site: (-site.waited_s, site.site or ""))

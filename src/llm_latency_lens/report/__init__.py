@@ -10,6 +10,7 @@ from .coldstart import arm_name, coldstart
 from .comparison import comparison
 from .json import document, json
 from .program import program
+from .proxied import proxied
 from .text import text
 from .waterfall import failure, waterfall
 
@@ -22,6 +23,7 @@ __all__ = [
     "failure",
     "json",
     "program",
+    "proxied",
     "text",
     "waterfall",
 ]

@@ -132,14 +132,39 @@ def _private(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
+class RecordFile:
+    """One JSON line a request, written as it comes. Raises StoreError."""
+
+    def __init__(self, path: Path, *, keep_text: bool) -> None:
+        self._path = path
+        self._keep_text = keep_text
+        with self._told():
+            self._file = _private(path)
+
+    def add(self, record: Record) -> None:
+        with self._told():
+            self._file.write(encode(to_line(record, keep_text=self._keep_text)) + b"\n")
+
+    def close(self) -> None:
+        with self._told():
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self._path}: {error.strerror}") from None
+
+
 def write_records(path: Path, records: Iterable[Record], *, keep_text: bool) -> None:
-    """One JSON line a request."""
+    """All lines of a run at once."""
+    file = RecordFile(path, keep_text=keep_text)
     try:
-        with _private(path) as file:
-            for record in records:
-                file.write(encode(to_line(record, keep_text=keep_text)) + b"\n")
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from None
+        for record in records:
+            file.add(record)
+    finally:
+        file.close()
 
 
 def _read_records(path: Path) -> Iterator[Record]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..clock import SECOND_NS
 from ..errors import UsageError
+from ..transport.limits import allow_descriptors
 from . import openai_wire
 from .config import SimConfig
 from .connection import Connection, Incoming
@@ -28,9 +29,6 @@ from .script import Script
 from .sendlog import SendLog, Sent, expand
 from .wire import Ask, Asked, Wire, answer, one_send, planned, refuse, telling
 from .wires import wire_of
-
-if sys.platform != "win32":
-    import resource
 
 _TIDY_S = 0.5
 _TIDY_AT = 5000
@@ -251,7 +249,7 @@ async def serve(
     log = None if send_log is None else SendLog(send_log)
     simulator = Simulator(config, loop, api_key=api_key, log=log)
     try:
-        _allow_many_files()
+        allow_descriptors()
         server = await _listen(
             loop, simulator, host=host, port=port, unix_socket=unix_socket, context=context
         )
@@ -339,11 +337,3 @@ def _quiet_collector() -> Iterator[None]:
         gc.unfreeze()
         if enabled:
             gc.enable()
-
-
-def _allow_many_files() -> None:
-    """As many connections as the system grants this process."""
-    if sys.platform != "win32":
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if hard != resource.RLIM_INFINITY and soft < hard:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

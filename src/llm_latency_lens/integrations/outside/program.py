@@ -16,24 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...clock import SECOND_NS, SystemClock
+from ...clock import SystemClock
 from ...errors import UsageError
 from ...experiments.party import new_context
-from ...metrics.context import Context, Health
+from ...metrics.context import Context
 from ...metrics.program import EXPERIMENT, Program
 from ...pricing import Pricer
-from ...providers import decode
-from ...providers.redact import redact, safe_prefix
 from ...record import Record
 from ...store import runs
 from ...store.prices import keep_prices, open_book, pricer_of
 from ...store.runs import Raw, Run, RunFile
-from ...store.spool import Spool
-from ...store.understand import priced, records
-from ...timeline import Timeline
+from ...store.understand import records
+from ..kept import Kept, note
 from ..sdk.call import Call
-from ..sdk.sites import shown
-from ..sdk.understand import base_url_of, understood
 from .wire import HELLO, load
 
 ADDRESS = "_LATENCY_LENS_CALLS"
@@ -57,38 +52,6 @@ class Ran:
     def records(self) -> Iterator[Record]:
         """Each call, decoded again from what was captured."""
         return records(self.run, pricer=self._pricer)
-
-
-@dataclass(slots=True)
-class _Kept:
-    """The calls as they come: on the disk, or in memory where nothing raw is to be kept."""
-
-    spool: Spool | None
-    folder: str
-    timelines: list[Timeline] = field(default_factory=list)
-    arms: dict[str, dict[str, str]] = field(default_factory=dict)
-    count: int = 0
-    reads: int = 0
-    stamped: set[str] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self, call: Call) -> None:
-        with self.lock:
-            tag = shown(call.site, self.folder)
-            timeline = understood(call, self.count, f"call-{self.count}", tag)
-            self.count += 1
-            url = base_url_of(call.url)
-            arm = f"{timeline.provider}/{timeline.model or '?'} at {url.partition('://')[2]}"
-            its = {"provider": timeline.provider, "model": timeline.model, "base_url": url}
-            timeline.arm, self.arms[arm] = arm, its
-            self.reads += len(timeline.at)
-            self.stamped.add(timeline.clock_source)
-            if self.spool is None:
-                self.timelines.append(timeline)
-                return
-            self.spool.open(timeline)
-            self.spool.close(timeline)
-            self.spool.write_out()
 
 
 def run_program(
@@ -115,8 +78,7 @@ def run_program(
     path = runs.create(context.id, run_dir)
     file = RunFile(raw=raw, context=context)
     runs.write(path, file)
-    spool = None if raw == "off" else _spool(path, blank=raw == "redacted")
-    kept = _Kept(spool, os.getcwd())
+    kept = Kept(path, raw, os.getcwd(), keep_text=keep_text)
     clock = SystemClock()
     began = clock.monotonic_ns()
     try:
@@ -124,14 +86,9 @@ def run_program(
             code = _wait_for([found, *command[1:]], _environment(environ, address))
     finally:
         ended = clock.monotonic_ns()
-        if spool:
-            spool.finish()
-        _note(context, kept, (began, ended))
+        note(context, kept.close(), (began, ended))
         runs.write(path, file)
     run, pricer = Run(path, file), pricer_of(context, book)
-    if raw == "off":
-        read = priced(lambda: map(decode, kept.timelines), pricer)
-        runs.write_records(path / runs.RECORDS, read, keep_text=keep_text)
     result = summed_up(records(run, pricer=pricer), context)
     keep_prices(run, pricer)
     return Ran(code, result, run, pricer)
@@ -143,40 +100,6 @@ def summed_up(read: Iterator[Record], context: Context) -> Program:
     from ...metrics.sites import program_of
 
     return program_of(read, context)
-
-
-def _spool(path: Path, *, blank: bool) -> Spool:
-    return Spool(
-        path / runs.TIMELINES,
-        redact=redact if blank else None,
-        safe_prefix=safe_prefix if blank else None,
-    )
-
-
-def _note(context: Context, kept: _Kept, window: tuple[int, int]) -> None:
-    """What the run is of, and how the program fared."""
-    began, ended = window
-    source = "mixed" if len(kept.stamped) > 1 else next(iter(kept.stamped), "user")
-    context.health = Health(
-        capture_s=(ended - began) / SECOND_NS,
-        clock_source=source,  # type: ignore[arg-type]
-        reads=kept.reads,
-        spool_bytes=kept.spool.written if kept.spool else 0,
-    )
-    context.planned = kept.count
-    context.config = {
-        **context.config,
-        "provider": _only(arm["provider"] for arm in kept.arms.values()),
-        "model": _only(arm["model"] for arm in kept.arms.values()),
-        "arms": kept.arms,
-        "window_ns": [began, ended],
-    }
-
-
-def _only(values: Iterator[str]) -> str:
-    """The one value of all, or that there are several."""
-    found = set(values)
-    return found.pop() if len(found) == 1 else "several" if found else ""
 
 
 def _environment(environ: Mapping[str, str], address: str) -> dict[str, str]:

@@ -56,14 +56,17 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "address",
         "asked",
         "body",
         "closed_ns",
         "connect_ns",
         "connected_ns",
+        "dns_ns",
         "ends",
         "eof",
         "failure",
+        "fault",
         "first_kernel_ns",
         "first_ns",
         "framed",
@@ -77,6 +80,7 @@ class Call:
         "read_ns",
         "request_headers",
         "reused",
+        "rtt_us",
         "sent_ns",
         "site",
         "sock",
@@ -111,8 +115,10 @@ class Call:
         self.site = site
         self.takers = takers
         self.start_ns = self.sent_ns = self.first_ns = self.first_kernel_ns = self.closed_ns = 0
-        self.connected_ns = self.connect_ns = self.tls_ns = 0
+        self.connected_ns = self.dns_ns = self.connect_ns = self.tls_ns = 0
         self.tls_version: str | None = None
+        self.address: str | None = None
+        self.rtt_us: int | None = None
         self.reused = True
         self.sock: Any = None
         """Where the request is being sent, while it is."""
@@ -127,6 +133,8 @@ class Call:
         """The stack said that the answer's body was whole."""
         self.failure: tuple[str, str, bool] | None = None
         """Type and words of what was raised, and whether it was a wait that took too long."""
+        self.fault: tuple[str, str, str] | None = None
+        """Kind, stage and words of what went wrong, where whoever captured it knows all three."""
         self.read_ns = array("q")
         self.kernel_ns = array("q")
         """The kernel's stamp of each read in real time; 0 where it gave none."""

@@ -125,10 +125,13 @@ def _fill_marks(timeline: Timeline, call: Call, answer: Answer) -> None:
     timeline.headers = tuple((name.lower(), value) for name, value in answer.headers)
     timeline.connection = Connection(
         reused=call.reused,
+        dns_ns=call.dns_ns or None,
         connect_ns=call.connect_ns or None,
         tls_ns=call.tls_ns or None,
         tls_version=call.tls_version,
         http_version=answer.http_version or None,
+        address=call.address,
+        rtt_us=call.rtt_us,
     )
 
 
@@ -171,6 +174,10 @@ def _fill_end(timeline: Timeline, call: Call, answer: Answer) -> None:
         timeline.closed_ns = call.closed_ns if last is None else stamps[answer.last or last]
         return
     timeline.closed_ns = call.closed_ns
+    if call.fault is not None:
+        known, where, words = call.fault
+        timeline.fail(ErrorKind(known), Stage(where), _blanked(words, call))
+        return
     stage = Stage.STREAM if answer.status else Stage.WAIT if call.sent_ns else Stage.CONNECT
     if call.failure is None and (call.eof or answer.status >= 300):
         # The server left, or refused, and an SDK that tries again does not read why: the decoder
