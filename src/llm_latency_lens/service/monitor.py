@@ -95,7 +95,9 @@ class Monitor:
             environ=environ,
             targets=config.targets,
         )
-        self.alerts = Alerts(config, clock, history=self.history, pushes=self.pushes)
+        self.alerts = Alerts(
+            config, clock, history=self.history, pushes=self.pushes, standing=self.standing
+        )
         self.metrics.sources += [self.pushes.told, self.alerts.told]
         self.takers: list[Taker] = [self._keep, self.live, self.metrics, self.alerts, self.pushes]
         self._watch = Watch(self._tell, clock=clock, environ=environ, run=run)
@@ -139,8 +141,8 @@ class Monitor:
         now_ns = self.clock.realtime_ns()
         midnight_s = day_of(now_ns) * DAY_S
         try:
-            self.live.recall(self.history)
             self.alerts.restore(self.history)
+            self.live.recall(self.history)
             spent = self.history.tallies(midnight_s, midnight_s + DAY_S, DAY_S)
         except LensError as error:
             _log.error("what was measured before cannot be read: %s", error)
@@ -208,10 +210,13 @@ class Monitor:
         async with self._reloading:
             error = await self._take_up()
         self.last_reload = Reload(self._now_unix_s(), error)
+        many = len(self.config.targets)
         if error:
             _log.error("the configuration stays what it was: %s", error)
+            self.alerts.note("reload", f"the configuration was refused: {error}")
         else:
-            _log.info("the configuration was read again: %d targets", len(self.config.targets))
+            _log.info("the configuration was read again: %d targets", many)
+            self.alerts.note("reload", f"the configuration was read again: {many} targets")
         return error
 
     def request_reload(self) -> None:
@@ -236,7 +241,6 @@ class Monitor:
         self.pushes.retarget(config.targets)
         self.history.retention = config.retention
         self.alerts.configure(config)
-        self.alerts.note("reload", "the configuration was read again")
         self._watch.apply(config, book)
         self._serving.renew_certificate()
         return None

@@ -11,7 +11,8 @@ delivery   sending, again and again
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -40,11 +41,18 @@ _STANDING, _USUAL = "standing.msgpack", "usual.msgpack"
 
 
 class HasRows(Protocol):
-    def rows(
-        self, since_unix_s: float, until_unix_s: float, target: str | None = None
-    ) -> list[Row]:
+    def each(self, since_unix_s: float, until_unix_s: float) -> Iterator[Row]:
         """What was kept of probes, the oldest first; blocking."""
         ...
+
+
+class Money(Protocol):
+    """How a target stands with the day's limit of cost."""
+
+    @property
+    def spent_usd_today(self) -> Decimal: ...
+    @property
+    def out_of_money(self) -> bool: ...
 
 
 class Alerts:
@@ -58,11 +66,13 @@ class Alerts:
         folder: Path | None = None,
         history: HasHistory | None = None,
         pushes: HasPushes | None = None,
+        standing: Callable[[str], Money | None] = lambda _: None,
         send: Send = send,
     ) -> None:
         self._clock = clock
         self._folder = folder or config.data_dir / "alerts"
         self._send = send
+        self._standing = standing
         self._book = Book(self._folder)
         self._notes = Notes(self._folder)
         self._troubles = Troubles(history, pushes)
@@ -133,8 +143,11 @@ class Alerts:
         now, steady_s = self._now(), self._steady_s()
         self._mind_the_clock(now)
         conditions: list[Condition] = []
-        for watch in list(self._watches.values()):
+        for name, watch in list(self._watches.items()):
             conditions += watch.look(now, steady_s)
+            money = self._standing(name)
+            if money is not None and money.out_of_money:
+                conditions.append(watch.spent_out(money.spent_usd_today, now))
             await asyncio.sleep(0)  # a probe may be due
         error = self._book.error or self._notes.error or self._kept_error
         conditions += self._troubles.look(error, self._deliveries.values(), now)
@@ -229,10 +242,14 @@ class Alerts:
             for name in self._watches.keys() & usuals.targets.keys():
                 self._watches[name].load_usual(usuals.targets[name])
         if history is not None and standings is not None:
-            for row in history.rows(min(since, learnt), now + 1.0):
+            for row in history.each(min(since, learnt), now + 1.0):
                 self._replay(row, since, learnt)
         last = self._notes.last("stop") or self._notes.last("start")
-        away = f" after {seconds(now - since)}" if standings is not None and last else ""
+        away = (
+            f", {seconds(now - since)} after it was last heard of"
+            if standings is not None and last
+            else ""
+        )
         self._notes.add("start", f"monitor started{away}", now)
 
     def _resume(self, standings: kept.Standings, now: float) -> None:

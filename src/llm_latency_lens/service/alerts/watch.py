@@ -105,9 +105,6 @@ class Standing(msgspec.Struct):
     failures: int = 0
     since_unix_s: float = 0.0
     why: str = ""
-    day: int = 0
-    spent: Decimal = Decimal(0)
-    dearest: Decimal = Decimal(0)
     window_s: float = 0.0
     burns: dict[str, Dumped] = {}
 
@@ -122,7 +119,6 @@ class Watch:
         self.standing = Standing()
         self.figures = {name: _Figure() for name in FIGURES}
         self._alerts = alerts
-        self._most = target.max_cost_usd_per_day
         self._window_s = window_s
         self._burns = {
             promise.text: Burn(promise, window_s)
@@ -139,7 +135,6 @@ class Watch:
             return
         at_unix_s = row.at_unix_ns / 1e9
         self._stand(row, at_unix_s)
-        self._spend(row, int(at_unix_s // DAY_S))
         if row.asked_for:
             return
         for burn in self._burns.values():
@@ -161,14 +156,6 @@ class Watch:
         standing.failures += 1
         status = f", HTTP {row.http_status}" if row.http_status else ""
         standing.why = f"{row.error_kind} in {row.error_stage}{status}"
-
-    def _spend(self, row: Row, day: int) -> None:
-        standing = self.standing
-        if day > standing.day:
-            standing.day, standing.spent, standing.dearest = day, Decimal(0), Decimal(0)
-        if row.cost_usd is not None:
-            standing.spent += row.cost_usd
-            standing.dearest = max(standing.dearest, row.cost_usd)
 
     # -- what is wrong ------------------------------------------------------------------------
 
@@ -195,12 +182,13 @@ class Watch:
                 yield self._has_changed(name, figure.shift, now_unix_s)
             if figure.unlike:
                 yield self._is_unlike(name, figure, figure.unlike, now_unix_s)
-        if self._most is not None and self._spent_out(self._most, now_unix_s):
-            yield self._condition(
-                "cost", "warning", "max_cost_usd_per_day", now_unix_s,
-                words.cost(self.about.name, self.standing.spent, self._most),
-                spent_usd=float(self.standing.spent), limit_usd=float(self._most),
-            )  # fmt: skip
+
+    def spent_out(self, spent: Decimal, now_unix_s: float) -> Condition:
+        """The day's money is spent."""
+        return self._condition(
+            "cost", "warning", "max_cost_usd_per_day", now_unix_s,
+            words.cost(self.about.name, spent), spent_usd=float(spent),
+        )  # fmt: skip
 
     def burn_rates(self, steady_s: float) -> Iterator[tuple[str, float, float]]:
         """(objective, length of a window, burn rate over it), the whole window's last."""
@@ -212,12 +200,6 @@ class Watch:
         """Why a change is over."""
         kind, _, what = key
         return self.figures[what].ending if kind == "change" and what in self.figures else ""
-
-    def _spent_out(self, most: Decimal, now_unix_s: float) -> bool:
-        standing = self.standing
-        if standing.day != int(now_unix_s // DAY_S) or not standing.spent:
-            return False
-        return standing.spent + standing.dearest > most
 
     def _is_down(self, now_unix_s: float) -> Condition:
         standing = self.standing

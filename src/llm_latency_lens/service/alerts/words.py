@@ -50,10 +50,10 @@ def unlike(name: str, figure: str, found: Unlike, when: str) -> str:
     )
 
 
-def cost(name: str, spent: Decimal, most: Decimal) -> str:
+def cost(name: str, spent: Decimal) -> str:
     return (
-        f"{name}: {spent:.4f} of today's {most} dollars are spent, and one more probe could pass"
-        " the limit: none until 00:00 UTC"
+        f"{name}: asked no more until 00:00 UTC: {spent:.4f} dollars are spent today, and one more"
+        " probe could pass the limit"
     )
 
 
