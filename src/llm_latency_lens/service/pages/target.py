@@ -1,0 +1,193 @@
+"""One target: how it did over a span of time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import floor
+from typing import TYPE_CHECKING, Any
+
+from ...report.figures import count
+from ..api.desk import Desk
+from ..config import DAY_S, TargetConfig
+from . import charting, telling
+from .drawing import strip
+from .rendering import island, target_link
+from .spans import WHOLE_S, Span, span_of
+from .telling import Figure
+
+if TYPE_CHECKING:
+    from ..history import Bin
+    from ..live import TargetNow
+    from ..probe import Row
+
+DAYS = 14
+_LISTED = 10
+_NOTES = 20
+_KEYS = (("s0", "p50"), ("s2", "p90"), ("s4", "p95"), ("s1", "p99"))
+_MARKS = (("note", "note"), ("span", "incident"), ("fail", "failures"))
+_LOW, _HALF = 0.25, 0.5
+_LEVELS = ("p50", "p95", "p99")
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """One step of time in the table of all figures."""
+
+    at_unix_s: float
+    count: int
+    failed: int
+    values: list[str]
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the history knows of one target."""
+
+    steps: list[Bin | None]
+    whole: Bin | None
+    days: dict[str, Any]
+    newest: list[Row]
+    failed: list[Row]
+
+
+async def target(desk: Desk, name: str, chosen: str | None) -> dict[str, Any]:
+    """What the page shows. Raises UsageError for a target or a range that there is not."""
+    config, now = desk.target(name), desk.now(name)
+    span = span_of(chosen, desk.now_unix_s, config.interval_s)
+    read = await _read(desk, name, span)
+    alerts = desk.monitor.alerts
+    notes = alerts.notes(name, span.since_unix_s, span.until_unix_s)[::-1]
+    incidents = [
+        one
+        for one in alerts.incidents()
+        if one.target == name and (one.resolved_unix_s or span.until_unix_s) >= span.since_unix_s
+    ]
+    shown = read.whole is not None
+    drawn = charting.of_target(span, read.steps, read.days, incidents, notes)
+    return {
+        "title": name,
+        "name": name,
+        "only": name,
+        "every": span.every_s,
+        "range": span.name,
+        "range_link": lambda one: f"{target_link(name)}?range={one}",
+        "span_told": span.told,
+        "step": span.step,
+        "days": f"{DAYS} days",
+        "since_unix_s": span.since_unix_s,
+        "until_unix_s": span.until_unix_s,
+        **_standing(desk, config, now),
+        "figures": list(_figures(read.whole, now, span)),
+        "keys": [*_KEYS, *_MARKS],
+        "blanks": _blanks(read),
+        **_told(read.whole, span),
+        "strip": strip(_shares(read.steps), f"availability by {span.step}"),
+        "budgets": [],
+        "windows": list(desk.monitor.config.windows),
+        "incidents": telling.incidents(desk, incidents),
+        "notes": notes[:_NOTES],
+        "failures": [telling.line(row) for row in read.failed],
+        "probes": [telling.line(row) for row in read.newest],
+        "bins": [_step_line(one) for one in reversed(read.steps) if one] if shown else [],
+        "island": island(drawn) if shown else "",
+    }
+
+
+async def _read(desk: Desk, name: str, span: Span) -> Read:
+    since, until = span.since_unix_s, span.until_unix_s
+    today = floor(desk.now_unix_s / DAY_S) * DAY_S
+    bins, whole, days, newest, failed = await asyncio.gather(
+        desk.series(name, since, until, span.step_s),
+        desk.series(name, since, until, WHOLE_S),
+        desk.series(name, today - (DAYS - 1) * DAY_S, today + DAY_S, DAY_S),
+        desk.rows(name, since, until, newest=_LISTED),
+        desk.rows(name, since, until, newest=_LISTED, failed=True),
+    )
+    costs = {round(one.at_unix_s): one.cost_usd for one in days}
+    places = [int(today) - back * DAY_S for back in reversed(range(DAYS))]
+    known = [None if costs.get(at) is None else float(costs[at] or 0) for at in places]
+    return Read(
+        steps=charting.placed(span, bins),
+        whole=telling.whole(whole),
+        days={"at": places, "cost": known},
+        newest=newest[::-1],
+        failed=failed[::-1],
+    )
+
+
+def _standing(desk: Desk, config: TargetConfig, now: TargetNow | None) -> dict[str, Any]:
+    stands = desk.monitor.standing(config.name)
+    since = ""
+    if stands is not None and stands.out_of_money:
+        since = "asked no more today: its money is spent"
+    elif stands is not None and stands.held_until_unix_s is not None:
+        left_s = stands.held_until_unix_s - desk.now_unix_s
+        since = f"a rate limit holds it back for {telling.lasted(left_s)}"
+    elif now is not None and now.failed_in_a_row:
+        since = f"{count(now.failed_in_a_row, 'failure')} in a row"
+    return {
+        "state": now.state if now else "unknown",
+        "since": since,
+        "whom": telling.whom(config),
+        "interval": telling.length(config.interval_s),
+        "labels": telling.pairs(config.labels),
+    }
+
+
+def _figures(whole: Bin | None, now: TargetNow | None, span: Span) -> Iterator[Figure]:
+    ttft, itl = (whole.ttft_ms, whole.itl_ms) if whole else (None, None)
+    yield Figure("TTFT p50", telling.level(ttft, "p50"), span.told)
+    yield Figure("TTFT p95", telling.level(ttft, "p95"), f"p99 {telling.level(ttft, 'p99')}")
+    yield Figure("ITL p50", telling.level(itl, "p50"), f"p99 {telling.level(itl, 'p99')}")
+    e2e = whole.e2e_ms if whole else None
+    yield Figure("E2E p50", telling.level(e2e, "p50"), f"p95 {telling.level(e2e, 'p95')}")
+    available = whole.ok / whole.count if whole and whole.count else None
+    failed = f"{whole.failed:,} of {count(whole.count, 'probe')} failed" if whole else ""
+    yield Figure("available", telling.share(available), failed, telling.mood_of(available))
+    today = f"{telling.usd(now.cost_today_usd)} today" if now and now.cost_today_usd else ""
+    yield Figure("cost", telling.usd(whole.cost_usd if whole else None), today or span.told)
+
+
+def _blanks(read: Read) -> dict[str, str]:
+    """Why a chart has nothing to draw; empty where it has."""
+    whole = read.whole
+    streamed = whole is not None and whole.itl_ms is not None
+    timed = whole is not None and whole.ttft_ms is not None
+    paid = any(one is not None for one in read.days["cost"])
+    return {
+        "ttft_ms": "" if timed else "No probe succeeded in this time.",
+        "itl_ms": "" if streamed else "No answer came in more than one piece.",
+        "cost": "" if paid else "The price of these probes is not known.",
+    }
+
+
+def _told(whole: Bin | None, span: Span) -> dict[str, str]:
+    """The charts in words."""
+    ok, total = (whole.ok, whole.count) if whole else (0, 0)
+    return {
+        "ttft_told": telling.spoken("TTFT", whole.ttft_ms if whole else None, span.told),
+        "itl_told": telling.spoken("Gaps", whole.itl_ms if whole else None, span.told),
+        "cost_told": f"Cost of each of the last {DAYS} days",
+        "availability_told": f"{ok:,} of {count(total, 'probe')} were answered. By {span.step}."
+        + _causes(whole),
+    }
+
+
+def _causes(whole: Bin | None) -> str:
+    if whole is None or not whole.errors:
+        return ""
+    causes = sorted(whole.errors.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in causes)
+    return f" Failures: {told}."
+
+
+def _shares(steps: Sequence[Bin | None]) -> list[float | None]:
+    return [None if one is None or not one.count else one.failed / one.count for one in steps]
+
+
+def _step_line(one: Bin) -> StepLine:
+    values = [telling.level(of, name) for of in (one.ttft_ms, one.itl_ms) for name in _LEVELS]
+    return StepLine(one.at_unix_s, one.count, one.failed, values, telling.usd(one.cost_usd))
