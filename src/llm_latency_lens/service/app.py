@@ -10,24 +10,19 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..metrics.schema import encode
+from . import api, pages
+from .api.desk import Desk
+from .api.watched import Monitored
 from .guard import Guard
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from ..clock import Clock
-    from .config import MonitorConfig
     from .metrics import Metrics
 
 
-class Served(Protocol):
+class Served(Monitored, Protocol):
     """What is served: a `monitor.Monitor`."""
-
-    @property
-    def config(self) -> MonitorConfig: ...
-
-    @property
-    def clock(self) -> Clock: ...
 
     @property
     def metrics(self) -> Metrics: ...
@@ -54,9 +49,12 @@ def make_app(monitor: Served) -> ASGIApp:
         body, headers = await monitor.metrics.answer(*wanted)
         return Response(body, headers=headers)
 
+    desk = Desk(monitor)
     routes = [
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
+        *api.routes(desk),
+        *pages.routes(desk),
     ]
     return Guard(Starlette(routes=routes), lambda: monitor.config.serve, monitor.clock)
