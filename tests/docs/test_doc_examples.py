@@ -18,6 +18,7 @@ from llm_latency_lens.cli import runs
 from llm_latency_lens.cli.app import build, run
 from llm_latency_lens.cli.commands import COMMANDS
 from llm_latency_lens.cli.config import read_entries
+from llm_latency_lens.cli.monitor_file import is_monitor_file, read_monitor_file
 from llm_latency_lens.cli.suite import is_suite, read_suite
 from llm_latency_lens.cli.validation import mistakes
 from llm_latency_lens.cli.world import World
@@ -26,7 +27,7 @@ from llm_latency_lens.errors import RunError
 from llm_latency_lens.pricing import read_prices
 
 _PATIENCE_S = 60
-_LONG = ("latency-lens demo", "latency-lens calibrate")
+_LONG = ("latency-lens demo", "latency-lens calibrate", "latency-lens monitor")
 _SHELL_SIGNS = re.compile(r"[|<>&;$`*?]")
 _PARSED = "the command line was understood"
 
@@ -57,6 +58,9 @@ def _check_settings(block: Block, place: Place) -> None:
     file = place.folder / block.file_name
     file.write_text(shorter(block.text, place.base_url))
     if file.suffix == ".ini":  # pytest's
+        return
+    if is_monitor_file(str(file)):
+        assert read_monitor_file(str(file), place.environment)[1] == []
         return
     if is_suite(str(file)):
         assert read_suite(str(file), place.environment)[1] == []

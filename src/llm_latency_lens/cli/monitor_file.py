@@ -192,7 +192,8 @@ class _Reader(Gathering):
             if line is not None or same:
                 self.note(error, node.line)
             else:
-                self.wrong(f"{values.get('name', 'a target')}: {error}", node.line)
+                told = str(error).replace("--api-key", "api_key").replace("--base-url", "base_url")
+                self.wrong(f"{values['name']}: {told}", node.line)
         return None
 
     def _quiet_values(self, pairs: Mapping[str, Pair]) -> dict[str, Any]:
@@ -220,8 +221,6 @@ class _Reader(Gathering):
 
         provider, model = _whom(values)
         spans = {f"{name}_s": values[name] for name in ("interval", "timeout") if name in values}
-        if values.get("jitter", 0) > 1:
-            raise UsageError(f"jitter must be at most 1, not {values['jitter']:g}")
         target = TargetConfig(
             name=values["name"],
             provider=provider,

@@ -105,6 +105,19 @@ def _patterns() -> Kind:
     return Kind("TABLE", read, schema)
 
 
+def _share() -> Kind:
+    """A number from 0 to 1."""
+    least = number(0)
+
+    def read(value: object) -> float:
+        found: float = least.read(value)
+        if found > 1:
+            raise UnfitError(f"must be at most 1, not {value}")
+        return found
+
+    return Kind("SHARE", read, {**least.schema, "maximum": 1})
+
+
 def _size() -> Kind:
     """A number of bytes, such as 64MB."""
 
@@ -242,7 +255,7 @@ class Target:
     )  # fmt: skip
     interval: Any = setting(span(), None, "From one probe to the next.", shown_default="60s")
     jitter: Any = setting(
-        number(0), None, "The share of the interval by which a probe is moved at random, 0 to 1.",
+        _share(), None, "The share of the interval by which a probe is moved at random, 0 to 1.",
         shown_default="0.1",
     )  # fmt: skip
     timeout: Any = setting(
@@ -286,8 +299,8 @@ class Push:
     """push"""
 
     url: Any = setting(
-        text("URL"), None, "A receiver, written as for `--stream-to`: `influx://...`, `otlp+http://"
-        "...`, `remote-write+http://...`, `pushgateway://...`.",
+        text("URL"), None, "A receiver, written as for `--stream-to`: `influx2+http://...`,"
+        " `otlp+http://...`, `remote-write+http://...`, `pushgateway+http://...`.",
     )  # fmt: skip
     interval: Any = setting(span(), None, "From one push to the next.", shown_default="15s")
     max_queue: Any = setting(

@@ -1,7 +1,7 @@
 """The reference pages of the command line, made from the settings themselves.
 
-`python -m llm_latency_lens.cli.reference docs/reference` writes `cli.md`,
-`config.schema.json` and `suite.schema.json`.
+`python -m llm_latency_lens.cli.reference docs/reference` writes `cli.md`, `monitor.md` and the
+schemas of configurations, suites and the monitor's file.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from . import monitor_reference
 from .app import VERBS
 from .commands import CONFIGURED, groups_of
 from .settings import Setting, settings_of
@@ -47,6 +48,8 @@ def pages() -> dict[str, str]:
         "cli.md": markdown(),
         "config.schema.json": json.dumps(schema(), indent=2) + "\n",
         "suite.schema.json": json.dumps(suite_schema(), indent=2) + "\n",
+        "monitor.md": monitor_reference.markdown(),
+        "monitor.schema.json": json.dumps(monitor_reference.schema(), indent=2) + "\n",
     }
 
 
