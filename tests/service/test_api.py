@@ -80,6 +80,22 @@ def test_one_target(monitor: FakeMonitor, client: TestClient) -> None:
     assert refused(client, "/targets/nobody") == (404, "no target is named 'nobody'")
 
 
+def test_error_budgets(monitor: FakeMonitor, client: TestClient) -> None:
+    monitor.alerts.rates["mini"] = [
+        ("ttft_ms<800 in 99 %", "1h", 3.0), ("ttft_ms<800 in 99 %", "30d", 0.25),
+        ("error_rate<1%", "1h", 0.0), ("error_rate<1%", "30d", 2.0),
+    ]  # fmt: skip
+    first, second = got(client, "/targets/mini")["budgets"]
+    assert first == {
+        "objective": "ttft_ms<800 in 99 %",
+        "share": 0.99,
+        "left": 0.75,
+        "burn_rates": {"1h": 3.0, "30d": 0.25},
+    }
+    assert second["left"] == -1.0
+    assert got(client, "/targets/haiku/eu")["budgets"] == []
+
+
 def test_the_latest(monitor: FakeMonitor, client: TestClient) -> None:
     monitor.keep(row("mini", NOW_UNIX_S - 90), failed("mini", NOW_UNIX_S - 30))
     found = got(client, "/latest")

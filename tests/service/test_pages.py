@@ -180,6 +180,16 @@ def test_a_target_over_time(monitor: FakeMonitor, client: TestClient) -> None:
     assert data["days"]["cost"][-1] == pytest.approx(0.003)
 
 
+def test_objectives_of_a_target(monitor: FakeMonitor, client: TestClient) -> None:
+    monitor.alerts.rates["mini"] = [
+        ("ttft_ms<800 in 99 %", "1h", 14.4), ("ttft_ms<800 in 99 %", "30d", 0.9),
+        ("error_rate<1%", "1h", 0.0), ("error_rate<1%", "30d", 500.0),
+    ]  # fmt: skip
+    text = seen(client, "/targets/mini")
+    assert "ttft_ms<800 in 99 % 99 % 14.4 0.9 10 %" in text
+    assert "error_rate<1% 99 % 0 500 overdrawn" in text
+
+
 def test_a_target_that_is_down(monitor: FakeMonitor, client: TestClient) -> None:
     monitor.alerts.all = [
         trouble(),

@@ -74,6 +74,7 @@ class FakeAlerts:
     all: list[Incident] = field(default_factory=list)
     noted: list[Note] = field(default_factory=list)
     silent: list[Silence] = field(default_factory=list)
+    rates: dict[str, list[tuple[str, str, float]]] = field(default_factory=dict)
 
     def incidents(self, *, open_only: bool = False) -> list[Incident]:
         return [one for one in self.all if not open_only or one.open]
@@ -87,6 +88,9 @@ class FakeAlerts:
         before = len(self.silent)
         self.silent = [one for one in self.silent if one.id != silence_id]
         return len(self.silent) < before
+
+    def burn_rates(self, target: str) -> list[tuple[str, str, float]]:
+        return self.rates.get(target, [])
 
     def silences(self) -> list[Silence]:
         return self.silent

@@ -213,18 +213,27 @@ class Alerts:
             (one.receiver.name, one.receiver.kind, one.error) for one in self._deliveries.values()
         ]
 
+    def burn_rates(self, target: str) -> list[tuple[str, str, float]]:
+        """(objective, window, burn rate) of a target, each objective's whole window last; what is
+        left of its budget is 1 less that rate."""
+        watch, steady_s = self._watches.get(target), self._steady_s()
+        rates = watch.burn_rates(steady_s) if watch else ()
+        return [(objective, self._window(length_s), rate) for objective, length_s, rate in rates]
+
     def told(self) -> Iterator[Told]:
         """For the metrics: what is left of the error budgets, and how fast they burn."""
-        steady_s, longest_s = self._steady_s(), max(self._windows)
+        longest = self._window(max(self._windows))
         rates, left = [], []
-        for name, watch in self._watches.items():
-            for objective, length_s, rate in watch.burn_rates(steady_s):
-                window = self._windows.get(length_s) or words.length(length_s).replace(" ", "")
+        for name in self._watches:
+            for objective, window, rate in self.burn_rates(name):
                 rates.append(((name, objective, window), rate))
-                if length_s == longest_s:
+                if window == longest:
                     left.append(((name, objective, window), 1.0 - rate))
         yield "burn_rate", rates
         yield "error_budget_left_ratio", left
+
+    def _window(self, length_s: float) -> str:
+        return self._windows.get(length_s) or words.length(length_s).replace(" ", "")
 
     # -- over a restart -----------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from ...errors import UsageError
 from ..config import TargetConfig
 from .deciding import Wanted, decide
 from .faults import BusyError, NotThereError
-from .shapes import Happened, Opened, Reloaded
+from .shapes import Budget, Happened, Opened, Reloaded, budgets_of
 from .stream import Stream
 from .watched import Monitored
 
@@ -77,6 +77,10 @@ class Desk:
     def now(self, name: str) -> TargetNow | None:
         """How a target stands; None for one that was added just now."""
         return next((one for one in self.monitor.live.overview() if one.name == name), None)
+
+    def budgets(self, name: str) -> list[Budget]:
+        """The error budgets of a target."""
+        return budgets_of(self.target(name), self.monitor.alerts.burn_rates(name))
 
     def unsilence(self, silence_id: str) -> None:
         """Raises NotThereError."""

@@ -55,6 +55,7 @@ async def target(desk: Desk, asked: Asked) -> shapes.TargetFound:
         target=shapes.target_of(desk.target(name)),
         now=desk.now(name),
         schedule=shapes.schedule_of(desk.monitor.standing(name)),
+        budgets=desk.budgets(name),
     )
 
 

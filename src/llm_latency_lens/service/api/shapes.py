@@ -3,6 +3,7 @@ what is unknown is null."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec import Struct
@@ -68,6 +69,17 @@ class Schedule(Struct, kw_only=True, frozen=True):
     out_of_money: bool
 
 
+class Budget(Struct, kw_only=True, frozen=True):
+    """The error budget of one objective: the `share` of requests (or gaps) that must keep it, what
+    is left of the budget (below 0 it is overdrawn), and by windows how many times as fast as
+    allowed it is spent."""
+
+    objective: str
+    share: float
+    left: float
+    burn_rates: dict[str, float]
+
+
 class Targets(Struct, kw_only=True, frozen=True):
     """All targets."""
 
@@ -75,12 +87,13 @@ class Targets(Struct, kw_only=True, frozen=True):
 
 
 class TargetFound(Struct, kw_only=True, frozen=True):
-    """One target: as configured, as it stands now, and with its schedule; the latter two are null
-    for one that was added just now."""
+    """One target: as configured, as it stands now, with its schedule and its error budgets; what is
+    not known of one that was added just now is null."""
 
     target: Target
     now: TargetNow | None
     schedule: Schedule | None
+    budgets: list[Budget]
 
 
 class Latest(Struct, kw_only=True, frozen=True):
@@ -193,6 +206,23 @@ def target_of(one: TargetConfig) -> Target:
         objectives=[promise.text for promise in one.promises],
         max_cost_usd_per_day=one.max_cost_usd_per_day,
     )
+
+
+def budgets_of(one: TargetConfig, rates: Iterable[tuple[str, str, float]]) -> list[Budget]:
+    """From the burn rates, of which each objective's whole window is the last."""
+    by_objective: dict[str, dict[str, float]] = {}
+    for objective, window, rate in rates:
+        by_objective.setdefault(objective, {})[window] = rate
+    return [
+        Budget(
+            objective=promise.text,
+            share=promise.share,
+            left=1.0 - [*found.values()][-1],
+            burn_rates=found,
+        )
+        for promise in one.promises
+        if (found := by_objective.get(promise.text))
+    ]
 
 
 def schedule_of(one: Stands | None) -> Schedule | None:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from math import floor
 from typing import TYPE_CHECKING, Any
 
-from ...report.figures import count
+from markupsafe import Markup
+
+from ...report.figures import count, short
 from ..api.desk import Desk
+from ..api.shapes import Budget
 from ..config import DAY_S, TargetConfig
 from . import charting, telling
-from .drawing import strip
+from .drawing import bar, strip
 from .rendering import island, target_link
 from .spans import WHOLE_S, Span, span_of
 from .telling import Figure
@@ -27,7 +30,9 @@ _LISTED = 10
 _NOTES = 20
 _KEYS = (("s0", "p50"), ("s2", "p90"), ("s4", "p95"), ("s1", "p99"))
 _MARKS = (("note", "note"), ("span", "incident"), ("fail", "failures"))
-_LOW, _HALF = 0.25, 0.5
+_LOW, _MUCH = 0.25, 10.0
+"""Of a budget: what is left when it is worth a warning, and overdrawn beyond measure."""
+_FAST = 1.0
 _LEVELS = ("p50", "p95", "p99")
 
 
@@ -40,6 +45,18 @@ class StepLine:
     failed: int
     values: list[str]
     cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """One objective; `rates` are burn rates with what they are."""
+
+    objective: str
+    share: str
+    rates: list[tuple[str, str]]
+    left: str
+    mood: str
+    bar: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,7 @@ async def target(desk: Desk, name: str, chosen: str | None) -> dict[str, Any]:
         for one in alerts.incidents()
         if one.target == name and (one.resolved_unix_s or span.until_unix_s) >= span.since_unix_s
     ]
-    shown = read.whole is not None
+    shown, budgets = read.whole is not None, desk.budgets(name)
     drawn = charting.of_target(span, read.steps, read.days, incidents, notes)
     return {
         "title": name,
@@ -85,8 +102,8 @@ async def target(desk: Desk, name: str, chosen: str | None) -> dict[str, Any]:
         "blanks": _blanks(read),
         **_told(read.whole, span),
         "strip": strip(_shares(read.steps), f"availability by {span.step}"),
-        "budgets": [],
-        "windows": list(desk.monitor.config.windows),
+        "budgets": [_budget(one) for one in budgets],
+        "windows": [*budgets[0].burn_rates] if budgets else [],
         "incidents": telling.incidents(desk, incidents),
         "notes": notes[:_NOTES],
         "failures": [telling.line(row) for row in read.failed],
@@ -135,6 +152,15 @@ def _standing(desk: Desk, config: TargetConfig, now: TargetNow | None) -> dict[s
         "interval": telling.length(config.interval_s),
         "labels": telling.pairs(config.labels),
     }
+
+
+def _budget(one: Budget) -> BudgetLine:
+    mood = "bad" if one.left <= 0.0 else "warn" if one.left < _LOW else ""
+    cells = [(short(rate), "bad" if rate >= _FAST else "") for rate in one.burn_rates.values()]
+    left = f"{short(100 * one.left)} %" if one.left > -_MUCH else "overdrawn"
+    return BudgetLine(
+        one.objective, telling.share(one.share), cells, left, mood, bar(one.left, mood)
+    )
 
 
 def _figures(whole: Bin | None, now: TargetNow | None, span: Span) -> Iterator[Figure]:
