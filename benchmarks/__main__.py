@@ -16,7 +16,17 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = ("decode", "formats", "metrics", "history", "command", "truth", "streaming")
-NAMED = ("changes", "export", "gate", "instrument", "monitor", "optimize", "proxy", "soak")
+NAMED = (
+    "alerts",
+    "changes",
+    "export",
+    "gate",
+    "instrument",
+    "monitor",
+    "optimize",
+    "proxy",
+    "soak",
+)
 """Only when named: they take minutes."""
 
 

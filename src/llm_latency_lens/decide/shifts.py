@@ -3,7 +3,7 @@
 Page's cumulative sums (1954), two of them, slower and faster, in the form whose false alarms have
 a bound: the sum of log likelihood ratios of "`SHIFT` slower" against "as before" passes `LIMIT` by
 chance once in exp(`LIMIT`) values or less (Lorden 1971), if the values are normal and their mean
-and spread are known. The change began where the sum last stood at nought.
+and spread are known. The change began after the sum last stood at nought.
 
 What makes that nearly true here:
 
@@ -11,7 +11,7 @@ What makes that nearly true here:
 - from it goes what is usual at its time of day, the median of that hour over the last days, once
   `SEASON_DAYS` are known, and before that the median of all;
 - the spread is robust (median absolute deviation) and grown by how much neighbours resemble each
-  other, as the variance of sums is (an AR(1) model of their ranks);
+  other, as the variance of sums is (an AR(1) under noise);
 - no single value adds more than a `STEPS`th of the limit: one odd stretch is no change;
 - nothing is said before a day has been seen.
 
@@ -22,7 +22,6 @@ hundred random orders. Looks that never end need this.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import median
 
@@ -35,6 +34,8 @@ SHIFT = 0.35
 LIMIT = 13.0
 STEPS = 3
 """Stretches that a change takes to be told, at least."""
+SETTLING = 9
+"""Stretches after that, until it is known well enough how large it is."""
 DAY_S = 86_400
 KEPT_DAYS = 7
 LEARN_S = 6 * 3600.0
@@ -50,12 +51,14 @@ _OF_NORMAL = 1.4826
 
 
 class Shift(msgspec.Struct, frozen=True):
-    """`before` and `after` are medians of the figure; `answers` those seen since `since_s`."""
+    """`before` and `after` are medians of the figure; `answers` those seen since `since_s`. It is
+    told twice: as soon as it is plain, and once it is `settled`, with better figures."""
 
     since_s: float
     before: float
     after: float
     answers: int
+    settled: bool = False
 
     @property
     def slower(self) -> float:
@@ -63,34 +66,57 @@ class Shift(msgspec.Struct, frozen=True):
         return self.after / self.before - 1.0
 
 
-@dataclass(slots=True)
-class _Sum:
-    """One of the two sums, and what was seen since it last stood at nought."""
+class Run(msgspec.Struct):
+    """Stretches since a sum last stood at nought: what was usual then, and what was seen, both as
+    logarithms. `left` are those that it still takes to settle a change that was told."""
 
     value: float = 0.0
-    since_s: float = 0.0
-    answers: int = 0
-    usual: array[float] | None = None
-    seen: array[float] | None = None
+    at_s: list[float] = []
+    answers: list[int] = []
+    usual: list[float] = []
+    seen: list[float] = []
+    left: int = SETTLING
 
-    def add(self, gain: float, at_s: float, answers: int, usual: float, seen: float) -> None:
-        if self.value <= 0.0:
-            self.since_s, self.answers = at_s, 0
-            self.usual, self.seen = array("d"), array("d")
-        self.value = max(0.0, self.value + gain)
-        self.answers += answers
-        assert self.usual is not None
-        assert self.seen is not None
+    def add(self, at_s: float, answers: int, usual: float, seen: float) -> None:
+        self.at_s.append(at_s)
+        self.answers.append(answers)
         self.usual.append(usual)
         self.seen.append(seen)
+
+    def gain(self, gain: float) -> None:
+        self.value += gain
+        if self.value <= 0.0:
+            self.value, self.at_s, self.answers, self.usual, self.seen = 0.0, [], [], [], []
+
+    @property
+    def rise(self) -> float:
+        return median(self.seen) - median(self.usual)
+
+    def date(self) -> None:
+        """Leave out what a sum had gathered before: the change began where the mean of all that
+        follows is surest to be another, which is how likelihood dates it."""
+        apart, best, place = 0.0, 0.0, 0
+        count = len(self.seen)
+        for number in range(count - 1, -1, -1):
+            apart += self.seen[number] - self.usual[number]
+            sure = apart * apart / (count - number)
+            if sure > best and count - number >= STEPS:
+                best, place = sure, number
+        self.at_s, self.answers = self.at_s[place:], self.answers[place:]
+        self.usual, self.seen = self.usual[place:], self.seen[place:]
+
+    def told(self, *, settled: bool) -> Shift:
+        before, after = exp(median(self.usual)), exp(median(self.seen))
+        return Shift(self.at_s[0], before, after, sum(self.answers), settled)
 
 
 class Past(msgspec.Struct, frozen=True):
     """What is kept of a figure over a restart: stretches of the last days, their seconds and the
-    logarithms of their medians, as bytes of 64 and 32 bits."""
+    logarithms of their medians, as bytes of 64 and 32 bits, and a change that is not settled."""
 
     at_s: bytes
     logs: bytes
+    change: Run | None = None
 
 
 class Shifts:
@@ -105,11 +131,16 @@ class Shifts:
         self._learnt_s = 0.0
         self._begun_s: float | None = None
         self._now: list[float] = []
-        self._slower, self._faster = _Sum(), _Sum()
+        self._slower, self._faster = Run(), Run()
+        self._change: Run | None = None
+
+    @property
+    def settling(self) -> bool:
+        """Whether a change was told of which it is not yet known how large it is."""
+        return self._change is not None
 
     def add(self, at_s: float, value: float) -> Shift | None:
-        """One answer; gives a change when this one makes it plain, and then looks for the next
-        from the new level."""
+        """One answer; gives a change when this one makes it plain, or settles it."""
         found = None
         if self._begun_s is None:
             self._begun_s = at_s
@@ -123,39 +154,43 @@ class Shifts:
     def stretch(self, at_s: float, middle: float, answers: int) -> Shift | None:
         """The same of a whole stretch that began at `at_s`."""
         seen = log(middle)
-        if not 0.0 <= at_s - self._learnt_s < LEARN_S:
+        if self._change is None and not 0.0 <= at_s - self._learnt_s < LEARN_S:
             self._learn(at_s)
         self._at_s.append(int(at_s))
         self._logs.append(seen)
         if not self._spread:
             return None
         usual = self._expected(at_s)
-        for sums, sign, level in self._sides(usual):
+        if self._change is not None:
+            self._change.add(at_s, answers, usual, seen)
+            self._change.left -= 1
+            return None if self._change.left else self._settle(self._change)
+        for run, sign, level in self._sides(usual):
             apart = sign * (seen - level) - _DELTA / 2
-            gain = min(_DELTA / self._spread**2 * apart, LIMIT / STEPS)
-            sums.add(gain, at_s, answers, usual, seen)
-            if sums.value >= LIMIT:
-                return self._told(sums)
+            run.add(at_s, answers, usual, seen)
+            run.gain(min(_DELTA / self._spread**2 * apart, LIMIT / STEPS))
+            if run.value >= LIMIT:
+                self._change, self._slower, self._faster = run, Run(), Run()
+                run.date()
+                return run.told(settled=False)
         return None
 
-    def _sides(self, usual: float) -> tuple[tuple[_Sum, float, float], ...]:
+    def _settle(self, change: Run) -> Shift:
+        """Put what was before on the level of now: the time of day stays, and so does the spread,
+        and the next change is looked for from there."""
+        change.date()
+        rise = change.rise
+        for place in range(len(self._logs) - len(change.seen)):
+            self._logs[place] += rise
+        self._usual = [value + rise for value in self._usual]
+        self._change = None
+        return change.told(settled=True)
+
+    def _sides(self, usual: float) -> tuple[tuple[Run, float, float], ...]:
         """The two sums, and the level that a value must be beyond: of the time of day where its
         season is known, of the slowest and the fastest hour of all where it is not yet."""
         slowest, fastest = (usual, usual) if self._settled else (max(self._usual), min(self._usual))
         return (self._slower, 1.0, slowest), (self._faster, -1.0, fastest)
-
-    def _told(self, sums: _Sum) -> Shift:
-        assert sums.usual is not None
-        assert sums.seen is not None
-        before, after = median(sums.usual), median(sums.seen)
-        first = len(self._logs) - len(sums.seen)
-        # What was before is put on the level of now: the time of day stays, and so does the spread.
-        for place in range(first):
-            self._logs[place] += after - before
-        self._usual = [value + after - before for value in self._usual]
-        found = Shift(sums.since_s, exp(before), exp(after), sums.answers)
-        self._slower, self._faster = _Sum(), _Sum()
-        return found
 
     def _expected(self, at_s: float) -> float:
         """Hours' medians stand for the middle of the hour, and between them is a line."""
@@ -175,7 +210,7 @@ class Shifts:
         rest = [seen - self._expected(at) for at, seen in zip(self._at_s, self._logs, strict=True)]
         middle = median(rest)
         spread = max(_OF_NORMAL * median(abs(value - middle) for value in rest), FINEST)
-        self._spread = spread * sqrt(_grown(rest))
+        self._spread = spread * sqrt(_grown([value - middle for value in rest], 3 * spread))
 
     def _season(self) -> None:
         """The median of each hour of the day."""
@@ -190,24 +225,25 @@ class Shifts:
         self._settled = min(map(len, days)) >= SEASON_DAYS
 
     def dump(self) -> Past:
-        return Past(self._at_s.tobytes(), self._logs.tobytes())
+        return Past(self._at_s.tobytes(), self._logs.tobytes(), self._change)
 
-    def load(self, past: Past) -> None:
+    def load(self, past: Past) -> Shift | None:
+        """Take up what was kept; a change that was not settled is, with what was seen of it."""
         self._at_s, self._logs = array("q", past.at_s), array("f", past.logs)
+        return None if past.change is None else self._settle(past.change)
 
 
-def _grown(rest: list[float]) -> float:
+def _grown(rest: list[float], most: float) -> float:
     """How many times as large the variance of a sum is as without memory: that of an AR(1) under
-    noise, by the ranks, from how neighbours resemble each other and how the next but one do."""
-    order = sorted(range(len(rest)), key=rest.__getitem__)
-    middle = (len(rest) - 1) / 2
-    ranks = [0.0] * len(rest)
-    for rank, place in enumerate(order):
-        ranks[place] = rank - middle
-    whole = sum(rank * rank for rank in ranks)
+    noise, from how neighbours resemble each other and how the next but one do. Values beyond `most`
+    count as that."""
+    kept = [max(-most, min(value, most)) for value in rest]
+    whole = sum(value * value for value in kept)
+    if not whole:
+        return 1.0
     one, two = (
-        sum(a * b for a, b in zip(ranks, ranks[lag:], strict=False)) / whole for lag in (1, 2)
+        sum(a * b for a, b in zip(kept, kept[lag:], strict=False)) / whole for lag in (1, 2)
     )
-    if one <= 2 / sqrt(len(rest)):
+    if one <= 2 / sqrt(len(kept)):
         return 1.0
     return 1.0 + 2.0 * one / (1.0 - min(max(two / one, one), MOST_ALIKE))

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import log
 from statistics import median
 
 import msgspec
@@ -30,10 +31,11 @@ FIGURES = ("ttft_ms", "tpot_ms")
 HOUR_S = 3600
 ANSWERS_AN_HOUR = 6
 """Answers, below which an hour is not judged."""
+WORTH = 0.25
+"""Share by which a figure must have changed to be worth a word."""
+_SMALL = f"it is less than {100 * WORTH:.0f} % away from what it was before"
 USUAL_AFTER_S = float(DAY_S)
 """How long a change lasts until it counts as what is usual."""
-BACK = 0.1
-"""How near the level of before a figure must come, as a share, for a change to be over."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,9 @@ class _Figure:
     unlike: Unlike | None = None
     unlike_hour: int = 0
     shift: Shift | None = None
+    """The change that people are told of."""
+    first: Shift | None = None
+    """The same before the last change, as long as that is not settled."""
     ending: str = ""
 
     def add(self, at_unix_s: float, value: float) -> None:
@@ -56,11 +61,11 @@ class _Figure:
             self.hour = hour
         self.values.append(value)
         if found := self.shifts.add(at_unix_s, value):
-            self._changed(found)
+            self.changed(found)
 
     def _close(self) -> None:
         """The hour is over: is it unlike those of the days before?"""
-        if len(self.values) >= ANSWERS_AN_HOUR:
+        if len(self.values) >= ANSWERS_AN_HOUR and not self.shifts.settling:
             value = median(self.values)
             found = against_same_hour(self.hours, self.hour, value)
             held = self.unlike is not None
@@ -71,30 +76,38 @@ class _Figure:
                 del self.hours[old]
         self.values = array("d")
 
-    def _changed(self, found: Shift) -> None:
-        """What was usual goes to the new level; two changes that undo each other are none."""
-        ratio = found.after / found.before
-        self.hours = {hour: value * ratio for hour, value in self.hours.items()}
-        self.unlike = None
-        if self.shift is not None:
-            first = self.shift
-            found = Shift(first.since_s, first.before, first.before * (1 + first.slower) * ratio,
-                          found.answers + first.answers)  # fmt: skip
-        back = abs(found.slower) < BACK
-        self.ending = "it is as it was before" if back and self.shift else ""
-        self.shift = None if back else found
+    def changed(self, found: Shift) -> None:
+        """A change, or better figures of it. Two changes that undo each other are none."""
+        if not found.settled:
+            self.first = self.shift
+        whole = found
+        if (first := self.first) is not None:
+            after = first.after * found.after / found.before
+            answers = first.answers + found.answers
+            whole = Shift(first.since_s, first.before, after, answers, found.settled)
+        small = abs(log(1.0 + whole.slower)) < log(1.0 + WORTH)
+        self.shift = None if small else whole
+        self.ending = (
+            f"it is less than {100 * WORTH:.0f} % away from what it was before" if small else ""
+        )
+        if found.settled:
+            ratio = found.after / found.before
+            self.hours = {hour: value * ratio for hour, value in self.hours.items()}
+            self.first = self.unlike = None
 
     def look(self, now_unix_s: float) -> None:
-        if self.shift and now_unix_s - self.shift.since_s >= USUAL_AFTER_S:
+        settled = not self.shifts.settling
+        if self.shift and settled and now_unix_s - self.shift.since_s >= USUAL_AFTER_S:
             self.shift, self.ending = None, "it has been so for a day and counts as usual now"
 
 
-class Usual(msgspec.Struct):
+class Usual(msgspec.Struct, kw_only=True):
     """What is kept of a figure's past."""
 
     past: Past
     hours: dict[int, float]
     shift: Shift | None = None
+    first: Shift | None = None
     unlike: Unlike | None = None
     unlike_hour: int = 0
 
@@ -259,11 +272,12 @@ class Watch:
     def dump_usual(self) -> dict[str, Usual]:
         return {
             name: Usual(
-                figure.shifts.dump(),
-                dict(figure.hours),
-                figure.shift,
-                figure.unlike,
-                figure.unlike_hour,
+                past=figure.shifts.dump(),
+                hours=dict(figure.hours),
+                shift=figure.shift,
+                first=figure.first,
+                unlike=figure.unlike,
+                unlike_hour=figure.unlike_hour,
             )
             for name, figure in self.figures.items()
         }
@@ -271,9 +285,10 @@ class Watch:
     def load_usual(self, usual: dict[str, Usual]) -> None:
         for name in self.figures.keys() & usual.keys():
             figure, kept = self.figures[name], usual[name]
-            figure.shifts.load(kept.past)
-            figure.hours, figure.shift = kept.hours, kept.shift
+            figure.hours, figure.shift, figure.first = kept.hours, kept.shift, kept.first
             figure.unlike, figure.unlike_hour = kept.unlike, kept.unlike_hour
+            if found := figure.shifts.load(kept.past):
+                figure.changed(found)
 
 
 def _counts(burn: Burn, row: Row, record: Record | None) -> tuple[int, int]:
