@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .experiments.optimize import aoptimize, optimize
     from .history import History
     from .integrations.sdk.watching import Seen, instrument, uninstrument, watch
-    from .lens import Lens, export, load, send
+    from .lens import Lens, export, load, load_trial, send
     from .measured import Benchmark, Profile, Trial
     from .metrics.coldstart import Coldstart
     from .metrics.comparison import Comparison
@@ -83,6 +83,7 @@ _HOMES = {
     "export": "lens",
     "instrument": "integrations.sdk.watching",
     "load": "lens",
+    "load_trial": "lens",
     "optimize": "experiments.optimize",
     "send": "lens",
     "uninstrument": "integrations.sdk.watching",
@@ -132,6 +133,7 @@ __all__ = [
     "export",
     "instrument",
     "load",
+    "load_trial",
     "optimize",
     "send",
     "uninstrument",

@@ -24,9 +24,13 @@ from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
 from .errors import UsageError
 from .experiments.benchmark import capture_load
+from .experiments.coldstart import EXPERIMENT as COLDSTART
 from .experiments.coldstart import PROMPT as COLDSTART_PROMPT
 from .experiments.coldstart import Cooling, OnStanding, acoldstart, coldstart
+from .experiments.coldstart import summed_up as coldstart_of
+from .experiments.compare import EXPERIMENT as COMPARE
 from .experiments.compare import Contest, acompare, compare
+from .experiments.compare import summed_up as comparison_of
 from .experiments.live import LiveRun
 from .experiments.party import (
     Keeping,
@@ -104,15 +108,12 @@ class Lens:
         batch_prices: bool = False,
         stream_to: Sequence[str] = (),
     ) -> None:
-        if not model:
-            raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
-        if raw == "redacted" and tokenizer:
-            raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
+        _check(model, raw, tokenizer)
         known, wanted = providers.get(provider), Operation(operation)
         known.dialect(wanted)
         target = Target(
-            provider=provider,
-            model=model,
+            provider,
+            model,
             base_url="",
             max_tokens=max_tokens,
             temperature=temperature,
@@ -121,20 +122,15 @@ class Lens:
             extra_body=extra_body or {},
             operation=wanted,
         )
-        place = Place(base_url, region, project, api_version)
-        target = locate(known, target, place, os.environ, api_key=api_key)
-        network = Network(
-            timeouts=timeouts or Timeouts(),
-            tls=tls or Tls(),
-            proxy=proxy,
-            unix_socket=unix_socket,
-        )
+        place, environ = Place(base_url, region, project, api_version), os.environ
+        target = locate(known, target, place, environ, api_key=api_key)
+        network = Network(timeouts or Timeouts(), tls or Tls(), proxy, unix_socket)
         keeping = Keeping(
             raw=raw,
             run_dir=None if run_dir is None else Path(run_dir),
             keep_text=keep_text,
             count_tokens=tokenizer,
-            streaming=Streaming(tuple(stream_to), prices, keep_text).checked(os.environ),
+            streaming=Streaming(tuple(stream_to), prices, keep_text).checked(environ),
         )
         self._target = target
         self._party = Party(
@@ -356,6 +352,28 @@ def load(
     return Benchmark(summarise(found, (), tokenizer, pricer, also), found, (), tokenizer, pricer)
 
 
+def load_trial(
+    run: str | Path,
+    *,
+    tokenizer: CountTokens | None = None,
+    prices: Prices | None = None,
+    reprice: bool = True,
+) -> Trial[Comparison] | Trial[Coldstart]:
+    """Recompute a comparison or a search for cold starts from what was captured: see `load`.
+
+    Raises UsageError for a run that is neither.
+    """
+    found, pricer = _found(run, prices, reprice)
+    context = found.file.context
+    experiment = str(context.config.get("experiment") or "benchmark")
+    read = records(found, (), tokenizer, pricer)
+    if experiment == COMPARE:
+        return Trial(comparison_of(read, context), found, (), tokenizer, pricer)
+    if experiment == COLDSTART:
+        return Trial(coldstart_of(read, context), found, (), tokenizer, pricer)
+    raise UsageError(f"{found.path} is the run of a {experiment}: `load` reads it")
+
+
 def exported(
     run: str | Path,
     *,
@@ -424,6 +442,13 @@ class _Teller:
         for kind, text in zip(events.kind[self._told :], events.text[self._told :], strict=True):
             self._on_text(kind, text)
         self._told = len(events)
+
+
+def _check(model: str, raw: Raw, tokenizer: CountTokens | None) -> None:
+    if not model:
+        raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
+    if raw == "redacted" and tokenizer:
+        raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
 
 
 def _told(load: Load) -> dict[str, Any]:

@@ -81,6 +81,15 @@ def test_thousands_of_values_are_searched_as_closely_as_few() -> None:
     assert quantiles.statistic(pair) == pytest.approx(every, rel=1e-9)
 
 
+@pytest.mark.parametrize("zeros", [3, 60, 95, 100])
+def test_gaps_of_0_are_values_like_others(zeros: int) -> None:
+    """Events that came together have no gap between them."""
+    a, b = np.sort(RNG(2).lognormal(size=(2, 100)))
+    a[:zeros] = 0.0
+    pair = quantiles.Pair(a, b, 100.0, 100.0, 0.95, exact=False)
+    assert quantiles.enough(pair, 0.1, 0.05, 0.8) > 100.0
+
+
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
 @settings(max_examples=50)
 def test_shares_have_fishers_p_value(size_a: int, size_b: int, hits_a: int, hits_b: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llm_latency_lens import Lens, Progress, Prompt, Timeouts, UsageError, load
+from llm_latency_lens import Lens, Progress, Prompt, Timeouts, UsageError, load, load_trial
 from llm_latency_lens.experiments.blocks import shuffled_blocks
 from llm_latency_lens.experiments.compare import _Together, acompare, compare, summed_up
 from llm_latency_lens.experiments.party import Party
@@ -77,6 +77,8 @@ def test_a_kept_run_comes_to_the_same_again(lenses: dict[str, Lens]) -> None:
     again = load(found.run_dir)
     context = again.run.file.context
     assert context.config["experiment"] == "compare"
+    trial = load_trial(found.run_dir)
+    assert trial.result == found.result
     assert encode(summed_up(again.records(), context)) == encode(found.result)
 
 

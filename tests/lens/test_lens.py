@@ -21,6 +21,7 @@ from llm_latency_lens import (
     Timeouts,
     UsageError,
     load,
+    load_trial,
     send,
 )
 from llm_latency_lens.testing.config import SimConfig
@@ -122,6 +123,7 @@ def test_experiments_are_awaited_too(lens: Lens) -> None:
     async def inside() -> list[int]:
         compared = await lens.acompare({"other": lens}, "hi", requests=1)
         cooled = await lens.acoldstart("hi", idle_s=[0], repeat=1, prefix_words=0)
+        assert load_trial(cooled.run_dir).result == cooled.result
         return [len(compared.result.candidates), len(cooled.result.arms)]
 
     assert asyncio.run(inside()) == [2, 2]
@@ -145,6 +147,11 @@ def test_candidates_have_the_shortest_names_that_differ(
     assert names(first, {"m": one("n"), "b": one("m")}) == ["openai/org/m", "m", "b"]
     with pytest.raises(UsageError, match="two candidates have the same name: give them names"):
         names(first, [one("org/m")])
+
+
+def test_a_benchmark_is_no_trial(lens: Lens) -> None:
+    with pytest.raises(UsageError, match="is the run of a benchmark: `load` reads it"):
+        load_trial(lens.profile("hi").run_dir)
 
 
 def test_without_a_prompt_nothing_is_sent(lens: Lens) -> None:

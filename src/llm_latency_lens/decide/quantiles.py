@@ -204,15 +204,16 @@ def _has_hole(ordered: Floats, level: float, width: float) -> bool:
     reach = _DOUBT * sqrt(level * (1.0 - level) / n)
     low = max(0, int((level - reach) * (n - 1)))
     high = min(n, int((level + reach) * (n - 1)) + 2)
-    steps = np.diff(ordered)
+    with np.errstate(invalid="ignore"):
+        # Gaps of 0, of events that came together, all lie at minus infinity: no step apart.
+        steps = np.nan_to_num(np.diff(ordered), nan=0.0, posinf=inf)
     places = low + np.flatnonzero(steps[low : high - 1] > width)
     # Steps grow towards the ends of any sample: each is weighed by how many values lie beyond it.
     beyond = np.minimum(np.arange(1, n), np.arange(n - 1, 0, -1))
     weighed = (steps * beyond)[max(0, low - _SHAPE) : high + _SHAPE]
-    return any(
-        steps[place] * beyond[place] * len(weighed) > _HOLE * (weighed.sum() - weighed.max())
-        for place in places
-    )
+    most = float(weighed.max(initial=0.0))
+    others = float(weighed.sum()) - most if np.isfinite(most) else inf
+    return any(steps[place] * beyond[place] * len(weighed) > _HOLE * others for place in places)
 
 
 def _shape(ordered: Floats, level: float) -> Floats:
