@@ -19,6 +19,7 @@ REQUEST = (
     b"hOsT:  localhost:8800\r\n"
     b"User-Agent: a  b\t\r\n"
     b"X-Once: 1\r\n"
+    b"X-Empty:\r\n"
     b"Connection: keep-alive, X-Mine, Content-Length\r\n"
     b"x-mine: secret\r\n"
     b"Keep-Alive: timeout=5\r\n"
@@ -37,7 +38,8 @@ def test_a_request_goes_on_line_by_line() -> None:
         False,
     )
     assert head.passed_on("/a/v1", "api.example", ["More: 1"]) == (
-        b"POST /a/v1 HTTP/1.1\r\nhOsT: api.example\r\nUser-Agent: a  b\t\r\nX-Once: 1\r\n"
+        b"POST /a/v1 HTTP/1.1\r\nhOsT: api.example\r\nUser-Agent: a  b\t\r\n"
+        b"X-Once: 1\r\nX-Empty:\r\n"
         b"X-Once: 2\r\nContent-Length: 3\r\nMore: 1\r\n\r\n"
     )
     body = head.body()
@@ -87,6 +89,7 @@ def test_what_a_request_says(raw: bytes, target: str, keeps: bool, tunnels: bool
             b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "not HTTP/1.1",
         ),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "more than one host"),
         (b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", "not HTTP/1.1"),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", "not HTTP/1.1"),
         (b"GET / HTTP/1.1\r\nA: b", "no end"),

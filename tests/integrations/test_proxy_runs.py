@@ -16,7 +16,7 @@ import pytest
 import trustme
 from asking import ASKED, BODY, HEADERS, KEY
 from lens_servers import saying, simulating
-from proxy_world import chunked
+from proxy_world import chunked, looped, until
 
 from llm_latency_lens import UsageError
 from llm_latency_lens.errors import RunError
@@ -30,6 +30,7 @@ from llm_latency_lens.metrics.proxied import Delay
 from llm_latency_lens.record import Status
 from llm_latency_lens.report import proxied
 from llm_latency_lens.store import runs
+from llm_latency_lens.store.frames import read_frames
 from llm_latency_lens.transport import Network, Tls
 
 FAST = {"ttft": "2ms", "gap": "1ms", "tokens": "3"}
@@ -295,10 +296,12 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     assert told.error is not None
 
 
-def test_a_keeper_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@looped
+async def test_a_keeper_that_is_gone(tmp_path: Path) -> None:
     keeping = Keeping(Errand(str(tmp_path / "missing")), os.environ)
     keeping._process.wait(20)
     keeping.take(call_of(BODY))
+    keeping.flush()
     keeping.take(call_of(BODY))
     report = keeping.finish()
     assert report.error is not None
@@ -307,7 +310,36 @@ def test_a_keeper_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     killed = Keeping(Errand(str(tmp_path)), os.environ)
     killed._process.kill()
     assert killed.finish().error == "the process that keeps the calls ended before its time"
-    monkeypatch.setattr(keeping_module, "_MOST_WAITING", 10)
+
+
+def models_in(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        return [timeline.model for timeline in read_frames(file, lambda _: None)]
+
+
+@looped
+async def test_a_keeper_that_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the pipe does not take waits, to a bound; then calls are lost, and counted."""
+    keeping = Keeping(Errand(str(tmp_path)), os.environ)
+    os.kill(keeping._process.pid, signal.SIGSTOP)
+    large = call_of(json.dumps({"model": "m", "prompt": "x" * 3_000_000}).encode())
+    for call in (call_of(BODY), large, call_of(BODY)):
+        keeping.take(call)
+    waits = keeping._size
+    keeping.flush()
+    await until(lambda: 0 < keeping._size < waits - 600_000)
+    assert keeping._watched
+    keeping.flush()
+    monkeypatch.setattr(keeping_module, "_MOST_WAITING", keeping._size + 10)
+    keeping.take(call_of(BODY))
+    assert keeping.unkept == 1
+    os.kill(keeping._process.pid, signal.SIGCONT)
+    await until(lambda: not keeping._watched)
+    keeping.take(call_of(BODY))
+    keeping.detach()
+    report = keeping.finish()
+    assert (report.kept.calls, report.error) == (4, None)
+    assert models_in(tmp_path / runs.TIMELINES) == ["sim", "m", "sim", "sim"]
 
 
 def test_what_is_printed(origin: str, tmp_path: Path) -> None:

@@ -87,7 +87,9 @@ class Exchange:
         self._client = client
         self._head = head
         self._target = head.target if head.target == "*" else upstream.prefix + head.target
-        self._call = self._begun(upstream.origin + self._target)
+        self._call: Call | None = None
+        self._known = False
+        """Whether it has been looked at what this is."""
         self._asked = bytearray()
         self._keeps = True
         self._connection: Connection | None = None
@@ -104,16 +106,19 @@ class Exchange:
         self._realtime_ns = SystemClock.realtime_ns
         desk.counts.under_way += 1
 
-    def _begun(self, url: str) -> Call | None:
-        """The call that this is; None where no model is asked."""
-        method = self._head.method
-        wanted, hint = hint_for(method, url, self._desk.hint)
+    def _know(self) -> None:
+        """Find out whether this is a call to a model."""
+        self._known = True
+        desk, method = self._desk, self._head.method
+        url = desk.pool.upstream.origin + self._target
+        wanted, hint = hint_for(method, url, desk.hint)
         if not wanted:
-            return None
+            return
         headers = (
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in self._head.fields
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in self._head.fields.pairs
         )
-        return Call(method, url, headers, None, framed=True, hint=hint, takers=(self._desk.take,))
+        self._call = Call(method, url, headers, None, framed=True, hint=hint, takers=(desk.take,))
 
     # -- the request --------------------------------------------------------------------------
 
@@ -122,6 +127,7 @@ class Exchange:
         if (connection := self._desk.pool.take()) is not None:
             self._send_on(connection, self._client.stamp_ns)
         else:
+            self._know()
             self._dial()
 
     def feed(self, data: bytes, stamp_ns: int) -> None:
@@ -134,8 +140,7 @@ class Exchange:
                 self._client.pause()
             return
         connection.send(data)
-        if len(self._asked) > MOST_KEPT:
-            self._keep_no_more()
+        self._weigh()
         if connection.out.full:
             self._client.pause()
         elif self.request.done:
@@ -147,6 +152,11 @@ class Exchange:
             self._connection.send(data)
             if self._connection.out.full:
                 self._client.pause()
+
+    def _weigh(self) -> None:
+        """What asks no model is kept only for a connection that turns out to be closed."""
+        if len(self._asked) > (MOST_HELD if self._call is None else MOST_KEPT):
+            self._keep_no_more()
 
     def _keep_no_more(self) -> None:
         """It is too large to be kept, and goes on unmeasured."""
@@ -177,12 +187,13 @@ class Exchange:
         self._stage = Stage.SEND
         data = self._rendered(connection) + bytes(self._asked)
         self._start_ns = now()
+        connection.send(data)
+        if not self._known:  # only now: the request need not wait for it
+            self._know()
         if self._call is not None:
             _describe(self._call, connection)
             self._call.start_ns = self._start_ns
-        connection.send(data)
-        if len(data) > MOST_KEPT:
-            self._keep_no_more()
+        self._weigh()
         if connection.out.full:
             self._client.pause()
             return

@@ -6,7 +6,7 @@ fields that are meant for one connection alone (RFC 9110, section 7.6.1).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ class HeadError(Exception):
 
 @dataclass(slots=True)
 class _Seen:
-    """What llhttp tells."""
+    """What llhttp tells. Names are in lower case."""
 
     fields: list[tuple[bytes, bytes]] = field(default_factory=list)
     url: bytes = b""
@@ -44,22 +44,64 @@ class _Seen:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value))
+        self.fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self.done = True
 
 
 @dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of a head, with their lines as they came. Of a name that is there several times,
+    `named` has all values."""
+
+    pairs: Sequence[tuple[bytes, bytes]] = field(repr=False)
+    lines: Sequence[bytes] = field(repr=False)
+    named: Mapping[bytes, bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, seen: _Seen, raw: bytes) -> Fields:
+        named: dict[bytes, bytes] = {}
+        for name, value in seen.fields:
+            named[name] = b"%b,%b" % (named[name], value) if name in named else value
+        return cls(seen.fields, raw[: -len(END)].split(b"\r\n")[1:], named)
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """The words in a field, in lower case."""
+        value = self.named.get(name)
+        if value is None:
+            return []
+        return [word.strip().lower() for word in value.split(b",") if word.strip()]
+
+    def body(self) -> Body | None:
+        """The body whose end they tell; None where they tell of none.
+
+        llhttp has refused those that contradict one another.
+        """
+        if codings := self.tokens(b"transfer-encoding"):
+            return Chunked() if codings[-1] == b"chunked" else None
+        length = self.named.get(b"content-length")
+        return None if length is None else Sized(int(length))
+
+    def kept(self) -> Iterator[tuple[bytes, bytes]]:
+        """Names and lines of those that go on to the next connection."""
+        dropped = _ONE_HOP
+        if b"connection" in self.named:
+            dropped = (dropped | set(self.tokens(b"connection"))) - _FRAMING
+        for (name, _), line in zip(self.pairs, self.lines, strict=True):
+            if name not in dropped:
+                yield name, line
+
+
+@dataclass(frozen=True, slots=True)
 class RequestHead:
-    """The head of a request. `lines` are as they came, without the first."""
+    """The head of a request."""
 
     method: str
     target: str
     """The path with its query, or `*`."""
     version: bytes
-    lines: Sequence[bytes] = field(repr=False)
-    fields: Sequence[tuple[bytes, bytes]] = field(repr=False)
+    fields: Fields
     keeps: bool
     """The client's connection may carry another request."""
     tunnels: bool
@@ -67,23 +109,15 @@ class RequestHead:
 
     def body(self) -> Body:
         """The body that follows (RFC 9112, section 6.3)."""
-        return _framed(self.fields) or Sized(0)
+        return self.fields.body() or Sized(0)
 
     def passed_on(self, target: str, host: str, more: Sequence[str] = ()) -> bytes:
         """The bytes for the server: its own `host`, `more` lines, all else as it came."""
-        first = f"{self.method} {target} ".encode("latin-1") + self.version
-        lines = [first]
-        named = False
-        for line in _kept(self.lines, self.fields):
-            name, _, _ = line.partition(b":")
-            if name.lower() == b"host":
-                if not named:
-                    lines.append(name + b": " + host.encode("latin-1"))
-                named = True
-            else:
-                lines.append(line)
-        if not named:
-            lines.insert(1, b"Host: " + host.encode("latin-1"))
+        lines = [f"{self.method} {target} ".encode("latin-1") + self.version]
+        if b"host" not in self.fields.named:
+            lines.append(b"Host: " + host.encode("latin-1"))
+        mine = b": " + host.encode("latin-1")
+        lines += (line[:4] + mine if name == b"host" else line for name, line in self.fields.kept())
         lines += [line.encode("latin-1") for line in more]
         if self.tunnels:
             lines += [b"Connection: Upgrade", b"Upgrade: websocket"]
@@ -96,8 +130,7 @@ class AnswerHead:
 
     status: int
     first: bytes = field(repr=False)
-    lines: Sequence[bytes] = field(repr=False)
-    fields: Sequence[tuple[bytes, bytes]] = field(repr=False)
+    fields: Fields
     keeps: bool
     """The server's connection may carry another request."""
 
@@ -110,11 +143,11 @@ class AnswerHead:
         """The body that follows a request by this method."""
         if method == "HEAD" or self.status < 200 or self.status in _BODILESS:
             return Sized(0)
-        return _framed(self.fields) or TillClosed()
+        return self.fields.body() or TillClosed()
 
     def passed_on(self, *, last: bool) -> bytes:
         """The bytes for the client; `last` says that its connection will be closed."""
-        lines = [self.first, *_kept(self.lines, self.fields)]
+        lines = [self.first, *(line for _, line in self.fields.kept())]
         if self.status == 101:
             lines += [b"Connection: Upgrade", b"Upgrade: websocket"]
         elif last and not self.interim:
@@ -127,19 +160,19 @@ def read_request(raw: bytes) -> RequestHead:
     seen = _Seen()
     parser = httptools.HttpRequestParser(seen)
     _feed(parser, raw, seen)
+    fields = Fields.of(seen, raw)
     method = parser.get_method().decode("latin-1")
-    lines = raw[: -len(END)].split(b"\r\n")[1:]
     version = b"HTTP/" + parser.get_http_version().encode()
-    tokens = _tokens(seen.fields, b"connection")
-    upgrades = _tokens(seen.fields, b"upgrade")
+    tokens = fields.tokens(b"connection")
+    if len(fields.tokens(b"host")) > 1:
+        raise HeadError("not HTTP/1.1: it names more than one host")
     return RequestHead(
         method=method,
         target=_target(seen.url, method),
         version=version,
-        lines=lines,
-        fields=seen.fields,
+        fields=fields,
         keeps=version == b"HTTP/1.1" and b"close" not in tokens,
-        tunnels=b"upgrade" in tokens and b"websocket" in upgrades,
+        tunnels=b"upgrade" in tokens and b"websocket" in fields.tokens(b"upgrade"),
     )
 
 
@@ -148,10 +181,9 @@ def read_answer(raw: bytes) -> AnswerHead:
     seen = _Seen()
     parser = httptools.HttpResponseParser(seen)
     _feed(parser, raw, seen)
-    first, *lines = raw[: -len(END)].split(b"\r\n")
-    close = b"close" in _tokens(seen.fields, b"connection")
-    keeps = not close and parser.get_http_version() == "1.1"
-    return AnswerHead(parser.get_status_code(), first, lines, seen.fields, keeps)
+    fields = Fields.of(seen, raw)
+    keeps = parser.get_http_version() == "1.1" and b"close" not in fields.tokens(b"connection")
+    return AnswerHead(parser.get_status_code(), raw.partition(b"\r\n")[0], fields, keeps)
 
 
 def _feed(parser: Any, raw: bytes, seen: _Seen) -> None:
@@ -179,29 +211,3 @@ def _target(url: bytes, method: str) -> str:
     except ValueError:
         raise HeadError("the address asked for cannot be read") from None
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def _framed(fields: Sequence[tuple[bytes, bytes]]) -> Body | None:
-    """The body whose end the fields tell; None where they tell of none.
-
-    llhttp has refused those that contradict one another.
-    """
-    codings = _tokens(fields, b"transfer-encoding")
-    if codings:
-        return Chunked() if codings[-1] == b"chunked" else None
-    for name, value in fields:
-        if name.lower() == b"content-length":
-            return Sized(int(value))
-    return None
-
-
-def _tokens(fields: Sequence[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
-    """The words in the fields of a name, in lower case."""
-    values = (value for name, value in fields if name.lower() == wanted)
-    return [word.strip().lower() for value in values for word in value.split(b",") if word.strip()]
-
-
-def _kept(lines: Sequence[bytes], fields: Sequence[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    """The lines that go on to the next connection."""
-    dropped = (_ONE_HOP | set(_tokens(fields, b"connection"))) - _FRAMING
-    return (line for line in lines if line.partition(b":")[0].lower() not in dropped)

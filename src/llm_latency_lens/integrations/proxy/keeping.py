@@ -26,7 +26,7 @@ _SET_PIPE_SIZE = 1031
 
 
 class Keeping:
-    """The keeper, from its start to `finish`; `take` is called inside an event loop."""
+    """The keeper, from its start to `finish`; `flush` is called inside an event loop."""
 
     def __init__(self, errand: Errand, environ: Mapping[str, str]) -> None:
         self.unkept = 0
@@ -48,23 +48,24 @@ class Keeping:
         os.set_blocking(self._fd, False)
 
     def take(self, call: Call) -> None:
-        """A call that has ended."""
+        """A call that has ended. It waits for `flush`, for to wake the keeper each time costs as
+        much as to pass some pieces on."""
         parts = parts_of(call)
         size = sum(map(len, parts))
         if self._size + size > _MOST_WAITING:
             self.unkept += 1
             return
         self._size += size
-        if size <= _PIECE:  # one system call for all of it
-            parts = [b"".join(parts)]
         self._waiting.extend(memoryview(part) for part in parts if part)
+
+    def flush(self) -> None:
+        """Write what waits, a piece at a time."""
         if not self._watched:
             self._write()
 
     def _write(self) -> None:
         """Write a piece, and see whether more waits."""
-        if self._waiting:
-            self._step()
+        self._step()
         if bool(self._waiting) != self._watched:
             self._watched = bool(self._waiting)
             loop = asyncio.get_running_loop()
@@ -74,9 +75,11 @@ class Keeping:
                 loop.remove_writer(self._fd)
 
     def _step(self) -> None:
-        piece = self._waiting[0]
+        piece = self._next()
+        if not piece:
+            return
         try:
-            taken = os.write(self._fd, piece[:_PIECE])
+            taken = os.write(self._fd, piece)
         except BlockingIOError:
             return
         except OSError:  # it has gone: what waits will never be taken
@@ -84,10 +87,23 @@ class Keeping:
             self._size = _MOST_WAITING
             return
         self._size -= taken
-        if taken < len(piece):
-            self._waiting[0] = piece[taken:]
-        else:
-            self._waiting.popleft()
+        while taken:
+            first = self._waiting.popleft()
+            if taken < len(first):
+                self._waiting.appendleft(first[taken:])
+            taken -= min(taken, len(first))
+
+    def _next(self) -> bytes | memoryview:
+        """What to write with one system call: the beginning of a large part, or several small ones
+        together."""
+        size = 0
+        together = []
+        for part in self._waiting:
+            size += len(part)
+            if size > _PIECE:
+                break
+            together.append(part)
+        return b"".join(together) if together else self._waiting[0][:_PIECE] if size else b""
 
     def detach(self) -> None:
         """The event loop ends."""

@@ -186,7 +186,7 @@ class _Proxy:
         try:
             keeping = Keeping(errand, os.environ)
             try:
-                await self._pass_on(Desk(pool, keeping.take, job.provider), poller)
+                await self._pass_on(Desk(pool, keeping.take, job.provider), poller, keeping.flush)
             finally:
                 keeping.detach()
                 report = await asyncio.to_thread(keeping.finish)
@@ -199,13 +199,13 @@ class _Proxy:
             context.sinks = await asyncio.to_thread(follower.finish, report.kept.calls)
             runs.write(path, job.file)
 
-    async def _pass_on(self, desk: Desk, poller: Poller) -> None:
+    async def _pass_on(self, desk: Desk, poller: Poller, flush: Callable[[], None]) -> None:
         """Take clients until it is time to end."""
         job, self._desk = self._job, desk
         self._vitals = Vitals(self._clock)
         self._began_ns = self._clock.monotonic_ns()
         gate = Gate(job.sock, desk, poller)
-        heart = asyncio.create_task(self._beat())
+        heart = asyncio.create_task(self._beat(flush))
         with no_collection(), self._signals():
             if job.on_ready:
                 job.on_ready(_address(*job.sock.getsockname()[:2]))
@@ -219,13 +219,14 @@ class _Proxy:
                 heart.cancel()
                 await asyncio.wait([heart])
 
-    async def _beat(self) -> None:
+    async def _beat(self, flush: Callable[[], None]) -> None:
         """Watches the instrument, tells how it stands, and tidies up; nothing of it is in the way
         of a byte."""
         tidied = 0
         for beat in itertools.count(1):
             await self._clock.sleep(BEAT_NS)
             self._vitals.beat()
+            flush()
             counts = self._desk.counts
             done = counts.ok + counts.failed + counts.cancelled + counts.others
             if done - tidied >= (_TIDY_AT_LAST if counts.under_way else _TIDY_AFTER):
