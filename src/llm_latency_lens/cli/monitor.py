@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -62,6 +63,8 @@ async def _run(config: MonitorConfig, read: Callable[[], MonitorConfig], call: C
     _obey(made)
     call.world.out.write(f"Monitoring {len(config.targets)} targets; the page is at {made.url}\n")
     call.world.out.flush()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: no collection need look at it again
     await made.run()
     return 0
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,23 +84,32 @@ class Monitor:
         clock, run = self.clock, secrets.token_hex(4)
         environ = os.environ if environ is None else environ
         self.history = History(config.data_dir, config.retention, clock)
-        self.live = Live(config.targets, clock, config.alerts.down_after)
-        self.metrics = Metrics(config.targets, clock, live=self.live, sources=[self._told])
-        self.pushes = Pushes(
-            config.push,
-            config.data_dir / "queues",
-            clock,
-            metrics=self.metrics,
-            environ=environ,
-            targets=config.targets,
-        )
-        self.alerts = Alerts(
-            config, clock, history=self.history, pushes=self.pushes, standing=self.standing
-        )
-        self.metrics.sources += [self.pushes.told, self.alerts.told]
-        self.takers: list[Taker] = [self._keep, self.live, self.metrics, self.alerts, self.pushes]
-        self._watch = Watch(self._tell, clock=clock, environ=environ, run=run)
-        self._serving = Serving(make_app(self), config.serve)
+        with ExitStack() as stack:  # a monitor that cannot be made lets go of its folder
+            stack.callback(self.history.close)
+            self.live = Live(config.targets, clock, config.alerts.down_after)
+            self.metrics = Metrics(config.targets, clock, live=self.live, sources=[self._told])
+            self.pushes = Pushes(
+                config.push,
+                config.data_dir / "queues",
+                clock,
+                metrics=self.metrics,
+                environ=environ,
+                targets=config.targets,
+            )
+            self.alerts = Alerts(
+                config, clock, history=self.history, pushes=self.pushes, standing=self.standing
+            )
+            self.metrics.sources += [self.pushes.told, self.alerts.told]
+            self.takers: list[Taker] = [
+                self._keep,
+                self.live,
+                self.metrics,
+                self.alerts,
+                self.pushes,
+            ]
+            self._watch = Watch(self._tell, clock=clock, environ=environ, run=run)
+            self._serving = Serving(make_app(self), config.serve)
+            stack.pop_all()
 
     @property
     def url(self) -> str:
@@ -118,8 +126,6 @@ class Monitor:
         await asyncio.to_thread(self._recall)
         self.pushes.start()
         self._greet()
-        gc.collect()
-        gc.freeze()  # what is there now stays: no collection need look at it again
         self._watch.apply(self.config, self._book)
         self._running = True
         chores = [
