@@ -2,7 +2,7 @@
 
 Each stack asks a simulator in another process for the same streams, plain and watched in turns; the
 cost is the difference of the CPU times of this process, by the least of some tries. `of the call`
-holds it against streams of 20 ms an event.
+holds it against streams of 20 ms an event. SDKs and frameworks take part where they are installed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import aiohttp
@@ -20,6 +23,8 @@ import requests
 from llm_latency_lens import watch
 from llm_latency_lens.testing.config import SimConfig
 from llm_latency_lens.testing.process import start_simulator
+
+from .instrument_sdks import Ask, Measured, sdks
 
 _TRIES = 7
 _CALLS = 20
@@ -35,16 +40,24 @@ def run() -> list[dict[str, Any]]:
     config = SimConfig.from_options(ttft="1ms", gap="200us", tokens=str(_EVENTS))
     with start_simulator(config) as simulator:
         url = f"{simulator.base_url}/chat/completions"
-        return [_row(name, ask, url) for name, ask in STACKS.items()]
+        stacks = [(name, partial(ask, url), _watched) for name, ask in STACKS.items()]
+        return [_row(*one) for one in chain(stacks, sdks(simulator.base_url, _CALLS))]
 
 
-def _row(name: str, ask: Callable[[str], None], url: str) -> dict[str, Any]:
+@contextmanager
+def _watched() -> Iterator[None]:
+    with watch() as seen:
+        yield
+    assert len(seen) == _CALLS
+
+
+def _row(name: str, ask: Ask, measured: Measured) -> dict[str, Any]:
     plain, watched = [], []
+    ask()
     for _ in range(_TRIES):
-        plain.append(_cpu_us(ask, url))
-        with watch() as seen:
-            watched.append(_cpu_us(ask, url))
-        assert len(seen) == _CALLS
+        plain.append(_cpu_us(ask))
+        with measured():
+            watched.append(_cpu_us(ask))
     cost = (min(watched) - min(plain)) / _CALLS
     events = _EVENTS + 3  # role, usage or finish reason, [DONE]
     return {
@@ -54,13 +67,14 @@ def _row(name: str, ask: Callable[[str], None], url: str) -> dict[str, Any]:
         "cost": cost,
         "unit": "us CPU a call",
         "cost an event": cost / events,
+        "watched / plain": min(watched) / min(plain),
         "of the call": f"{cost / (_EVENTS * _GAP_US):.3%}",
     }
 
 
-def _cpu_us(ask: Callable[[str], None], url: str) -> float:
+def _cpu_us(ask: Ask) -> float:
     before = time.process_time_ns()
-    ask(url)
+    ask()
     return (time.process_time_ns() - before) / 1e3
 
 

@@ -85,7 +85,7 @@ class LensHandler(BaseCallbackHandler):  # type: ignore[misc]
     @harmless
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_: Any) -> None:
         message = getattr(chunk, "message", None)
-        self._calls.token(run_id, list(_pieces(token, getattr(message, "tool_call_chunks", None))))
+        self._calls.token(run_id, _pieces(token, getattr(message, "tool_call_chunks", None)))
 
     @harmless
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:

@@ -79,7 +79,7 @@ class LensEventHandler(BaseEventHandler):  # type: ignore[misc]
         if kind in _STARTS:
             self._calls.begin(span, self._about(event, _STARTS[kind]))
         elif kind in _TOKENS:
-            self._calls.token(span, list(_pieces(event.response)))
+            self._calls.token(span, _pieces(event.response))
         elif kind in _ENDS:
             self._calls.end(span, _outcome(getattr(event, "response", None)))
         elif kind == "ExceptionEvent":
