@@ -40,7 +40,9 @@ def run() -> list[dict[str, Any]]:
     config = SimConfig.from_options(ttft="1ms", gap="200us", tokens=str(_EVENTS))
     with start_simulator(config) as simulator:
         url = f"{simulator.base_url}/chat/completions"
-        stacks = [(name, partial(ask, url), _watched) for name, ask in STACKS.items()]
+        stacks: list[tuple[str, Ask, Measured]] = [
+            (name, partial(ask, url), _watched) for name, ask in STACKS.items()
+        ]
         return [_row(*one) for one in chain(stacks, sdks(simulator.base_url, _CALLS))]
 
 
