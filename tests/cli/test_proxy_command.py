@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from command_shell import Shell
 
+from llm_latency_lens.cli import proxy as proxy_module
 from llm_latency_lens.cli.progress import Display
 from llm_latency_lens.metrics import proxied as form
 from llm_latency_lens.metrics.context import Context
@@ -141,11 +142,14 @@ def test_on_a_terminal_it_says_how_it_stands(
             return True
 
     shown: list[object] = []
+    monkeypatch.setattr(proxy_module, "_MANY", 0)
     monkeypatch.setattr(Display, "__call__", lambda _, now: shown.append(now))
     monkeypatch.setattr("command_shell.io.StringIO", Terminal)
     place = ("--listen", "127.0.0.1:0", "--duration", "400ms", "--run-dir", str(tmp_path))
-    assert shell("proxy", simulator.removesuffix("/v1"), *place).code == 0
+    said = shell("proxy", simulator.removesuffix("/v1"), *place)
+    assert said.code == 0
     assert shown
+    assert said.err.endswith("Summing up 0 calls; the run is kept already.\n")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ latency-lens proxy https://api.openai.com
 latency-lens proxy --upstream http://localhost:8000 --provider vllm
 latency-lens proxy https://api.anthropic.com --raw off --duration 1h"""
 
+_MANY = 2000
+"""Calls that take more than a second to sum up."""
+
 
 def proxy(
     call: Call,
@@ -54,6 +57,12 @@ def proxy(
                 flush=True,
             )
 
+    def ended(calls: int) -> None:
+        if display:
+            display.close()
+        if calls >= _MANY and not screen.quiet:
+            print(f"Summing up {calls:,} calls; the run is kept already.", file=world.err)
+
     display = _display(screen, world)
     try:
         ran = world.run_proxy(
@@ -72,6 +81,7 @@ def proxy(
             grace_s=passing.grace,
             on_ready=ready,
             on_progress=display,
+            on_ended=ended,
         )
     finally:
         if display:

@@ -62,7 +62,9 @@ class _Calls:
 def proxied_of(records: Iterable[Record], context: Context) -> Proxied:
     """What the calls of one run come to."""
     found: dict[_Key, _Calls] = {}
+    sources: set[str] = set()
     for record in records:
+        sources.add(record.clock_source)
         found.setdefault((record.provider, record.model), _Calls()).add(record)
     routes = [calls.route(key) for key, calls in found.items()]
     routes.sort(key=lambda route: (-route.attempts, route.provider, route.model))
@@ -77,7 +79,7 @@ def proxied_of(records: Iterable[Record], context: Context) -> Proxied:
         unkept=int(config.get("unkept") or 0),
         cost=sum(costs, Decimal(0)) if costs else None,
         unpriced=sum(route.unpriced for route in routes),
-        clock_source=health.clock_source if health else "user",
+        clock_source="mixed" if len(sources) > 1 else next(iter(sources), "user"),
         added=_added(config.get("added")),
         routes=routes,
     )

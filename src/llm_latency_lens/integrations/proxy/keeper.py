@@ -6,6 +6,8 @@ the calls as `outside.wire` has them; its standard output one line when all of t
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -89,8 +91,8 @@ def main() -> int:
         report = keeper.finish()
     except LensError as error:
         report = Report(Told(), error=str(error))
-    sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
-    sys.stdout.buffer.flush()
+    with contextlib.suppress(BrokenPipeError):  # the proxy was killed; its calls are kept
+        os.write(sys.stdout.fileno(), msgspec.json.encode(report) + b"\n")
     return 0
 
 

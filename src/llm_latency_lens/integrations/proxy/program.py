@@ -105,11 +105,13 @@ def run_proxy(
     grace_s: float = 5.0,
     on_ready: Callable[[str], None] | None = None,
     on_progress: OnProgress | None = None,
+    on_ended: Callable[[int], None] | None = None,
 ) -> Ran:
     """Pass requests on to `upstream` until Ctrl-C, SIGTERM or the end of `duration_s`, measured.
 
     What is under way then has `grace_s` to end. `on_ready` is told the address once clients are
-    taken. Raises UsageError for what cannot be used, RunError where the upstream is not there.
+    taken, `on_ended` how many calls are still to be summed up, once all of them are kept. Raises
+    UsageError for what cannot be used, RunError where the upstream is not there.
     """
     where = Upstream(upstream)
     if provider is not None:
@@ -134,6 +136,8 @@ def run_proxy(
         )
         path, interrupted = asyncio.run(_Proxy(job).run())
     run, pricer = Run(path, job.file), pricer_of(job.file.context, book)
+    if on_ended:
+        on_ended(job.file.context.planned or 0)
     result = summed_up(records(run, pricer=pricer), job.file.context)
     keep_prices(run, pricer)
     return Ran(result, run, interrupted, pricer)
