@@ -29,7 +29,7 @@ def monitor(tmp_path: Path) -> Iterator[FakeMonitor]:
             promises=promises(),
             base_url="https://user:secret@api.example.com/v1?key=secret",
         ),
-        target("haiku/eu", provider="anthropic", model="claude-haiku-4-5", region="eu"),
+        target("haiku-eu", provider="anthropic", model="claude-haiku-4-5", region="eu"),
     )
     yield found
     found.history.close()
@@ -67,13 +67,13 @@ def test_targets_are_told_without_what_is_secret(client: TestClient) -> None:
     mini, haiku = answer.json()["targets"]
     assert mini["base_url"] == "https://api.example.com/v1"
     assert mini["objectives"] == ["ttft_ms<800 in 99 %", "error_rate<1%"]
-    assert (haiku["name"], haiku["base_url"], haiku["region"]) == ("haiku/eu", None, "eu")
+    assert (haiku["name"], haiku["base_url"], haiku["region"]) == ("haiku-eu", None, "eu")
     assert "secret" not in answer.text
 
 
 def test_one_target(monitor: FakeMonitor, client: TestClient) -> None:
-    monitor.keep(row("haiku/eu", NOW_UNIX_S - 30))
-    found = got(client, "/targets/haiku/eu")
+    monitor.keep(row("haiku-eu", NOW_UNIX_S - 30))
+    found = got(client, "/targets/haiku-eu")
     assert found["target"]["model"] == "claude-haiku-4-5"
     assert found["now"]["state"] == "up"
     assert found["schedule"]["next_unix_s"] == NOW_UNIX_S + 30.0
@@ -93,7 +93,7 @@ def test_error_budgets(monitor: FakeMonitor, client: TestClient) -> None:
         "burn_rates": {"1h": 3.0, "30d": 0.25},
     }
     assert second["left"] == -1.0
-    assert got(client, "/targets/haiku/eu")["budgets"] == []
+    assert got(client, "/targets/haiku-eu")["budgets"] == []
 
 
 def test_the_latest(monitor: FakeMonitor, client: TestClient) -> None:
@@ -113,7 +113,7 @@ def test_a_series_in_steps(monitor: FakeMonitor, client: TestClient) -> None:
         row("mini", NOW_UNIX_S - 110, ttft_ms=100.0),
         row("mini", NOW_UNIX_S - 100, ttft_ms=300.0),
         failed("mini", NOW_UNIX_S - 30),
-        row("haiku/eu", NOW_UNIX_S - 100, ttft_ms=999.0),
+        row("haiku-eu", NOW_UNIX_S - 100, ttft_ms=999.0),
     )
     found = got(client, "/series", target="mini", since="10m", step="60s", metric="ttft_ms,e2e_ms")
     assert found["step_s"] == 60.0
@@ -182,18 +182,18 @@ def incident(id: str, target: str, resolved_unix_s: float | None = None) -> Inci
 
 
 def test_incidents_and_notes(monitor: FakeMonitor, client: TestClient) -> None:
-    monitor.alerts.all = [incident("b", "mini"), incident("a", "haiku/eu", NOW_UNIX_S - 10.0)]
+    monitor.alerts.all = [incident("b", "mini"), incident("a", "haiku-eu", NOW_UNIX_S - 10.0)]
     assert [one["id"] for one in got(client, "/incidents")["incidents"]] == ["b", "a"]
     assert [one["id"] for one in got(client, "/incidents", open="true")["incidents"]] == ["b"]
-    found = got(client, "/incidents", target="haiku/eu")["incidents"]
-    assert [one["sentence"] for one in found] == ["haiku/eu is down"]
+    found = got(client, "/incidents", target="haiku-eu")["incidents"]
+    assert [one["sentence"] for one in found] == ["haiku-eu is down"]
     monitor.alerts.noted = [
         Note(at_unix_s=NOW_UNIX_S - 9.0, target="mini", kind="model", text="another model")
     ]
     assert [one["text"] for one in got(client, "/notes", target="mini")["notes"]] == [
         "another model"
     ]
-    assert got(client, "/notes", target="haiku/eu") == {"notes": []}
+    assert got(client, "/notes", target="haiku-eu") == {"notes": []}
 
 
 def test_silences_come_and_go(client: TestClient) -> None:
@@ -229,11 +229,11 @@ def test_a_probe_that_is_asked_for(monitor: FakeMonitor, client: TestClient) -> 
     monitor.answers["mini"] = row("mini", NOW_UNIX_S, asked_for=True)
     answer = client.post("/api/v1/probe", json={"target": "mini"})
     assert (answer.status_code, answer.json()["ttft_ms"]) == (200, 200.0)
-    broke = client.post("/api/v1/probe", json={"target": "haiku/eu"})
+    broke = client.post("/api/v1/probe", json={"target": "haiku-eu"})
     assert broke.status_code == 400
-    assert broke.json()["error"] == "the money that haiku/eu may cost today is spent"
+    assert broke.json()["error"] == "the money that haiku-eu may cost today is spent"
     assert client.post("/api/v1/probe", json={"target": "nobody"}).status_code == 404
-    assert monitor.asked == ["mini", "haiku/eu"]
+    assert monitor.asked == ["mini", "haiku-eu"]
 
 
 def test_what_changes_something_needs_a_token(monitor: FakeMonitor) -> None:
@@ -276,7 +276,7 @@ def measured(monitor: FakeMonitor, count: int = 40) -> None:
         at = NOW_UNIX_S - 60 * (place + 1)
         monitor.keep(
             row("mini", at, ttft_ms=200.0 + place * 17 % 40),
-            row("haiku/eu", at, ttft_ms=900.0 + place * 17 % 40, cost_usd=Decimal("0.01")),
+            row("haiku-eu", at, ttft_ms=900.0 + place * 17 % 40, cost_usd=Decimal("0.01")),
         )
 
 
@@ -291,15 +291,15 @@ def test_a_decision_over_what_was_measured(monitor: FakeMonitor, client: TestCli
     assert haiku["figures"]["cost.per_request"]["value"] == 0.01
     assert haiku["origin"] == {"provider": "anthropic", "model": "claude-haiku-4-5", "region": "eu"}
     wanted = {
-        "targets": ["mini", "haiku/eu"],
+        "targets": ["mini", "haiku-eu"],
         "since": "6h",
         "require": ["quality>=0.8"],
         "minimise": ["ttft_ms.p50"],
-        "scores": {"mini": {"quality": 0.5}, "haiku/eu": {"quality": 0.9}},
+        "scores": {"mini": {"quality": 0.5}, "haiku-eu": {"quality": 0.9}},
     }
     answer = client.post("/api/v1/decision", json=wanted)
     assert answer.status_code == 200
-    assert answer.json()["recommended"] == "haiku/eu"
+    assert answer.json()["recommended"] == "haiku-eu"
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,13 @@ def monitor(tmp_path: Path) -> Iterator[FakeMonitor]:
     found = FakeMonitor(
         tmp_path,
         target("mini", labels={"team": "search"}, promises=promises(), api_key=Secret("sk-12345")),
-        target("haiku/eu", provider="anthropic", model="claude-haiku-4-5", region="eu"),
+        target("haiku-eu", provider="anthropic", model="claude-haiku-4-5", region="eu"),
         target("new", provider="mistral", model=HOSTILE, api_key_env="MISTRAL_KEY"),
     )
     found.keep(
         *(row("mini", NOW_UNIX_S - 60 * place, ttft_ms=100.0 + place) for place in range(30, 0, -1))
     )
-    found.keep(*(failed("haiku/eu", NOW_UNIX_S - place, http_status=503) for place in (90, 60, 30)))
+    found.keep(*(failed("haiku-eu", NOW_UNIX_S - place, http_status=503) for place in (90, 60, 30)))
     yield found
     found.history.close()
 
@@ -100,8 +100,8 @@ def seen(client: TestClient, path: str, status: int = 200) -> str:
 
 def trouble(**more: Any) -> Incident:
     given: dict[str, Any] = {
-        "id": "a", "kind": "down", "severity": "critical", "what": "", "target": "haiku/eu",
-        "sentence": "haiku/eu is down", "opened_unix_s": NOW_UNIX_S - 60.0,
+        "id": "a", "kind": "down", "severity": "critical", "what": "", "target": "haiku-eu",
+        "sentence": "haiku-eu is down", "opened_unix_s": NOW_UNIX_S - 60.0,
         "since_unix_s": NOW_UNIX_S - 90.0,
     }  # fmt: skip
     return Incident(**{**given, **more})
@@ -117,7 +117,7 @@ def test_the_overview_says_how_all_stand(monitor: FakeMonitor, client: TestClien
     assert "down 1" in text
     assert "available, last hour 50 % 33 probes" in text
     assert "cost today $0.003" in text
-    assert "critical haiku/eu haiku/eu is down for 1 min 30 s" in text
+    assert "critical haiku-eu haiku-eu is down for 1 min 30 s" in text
     assert text.index("claude-haiku-4-5 · eu down 1 incident") < text.index("gpt-4o-mini up")
     assert "server" not in text
     assert "timeout 503" in text
@@ -127,12 +127,12 @@ def test_the_overview_says_how_all_stand(monitor: FakeMonitor, client: TestClien
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("", ["haiku/eu", "new", "mini"]),
-        ("?sort=name", ["haiku/eu", "mini", "new"]),
-        ("?sort=p95", ["mini", "haiku/eu", "new"]),
-        ("?sort=availability", ["haiku/eu", "mini", "new"]),
-        ("?sort=cost", ["mini", "haiku/eu", "new"]),
-        ("?q=HAIKU eu", ["haiku/eu"]),
+        ("", ["haiku-eu", "new", "mini"]),
+        ("?sort=name", ["haiku-eu", "mini", "new"]),
+        ("?sort=p95", ["mini", "haiku-eu", "new"]),
+        ("?sort=availability", ["haiku-eu", "mini", "new"]),
+        ("?sort=cost", ["mini", "haiku-eu", "new"]),
+        ("?q=HAIKU eu", ["haiku-eu"]),
         ("?provider=openai", ["mini"]),
         ("?label=team%3Dsearch", ["mini"]),
         ("?state=unknown&q=", ["new"]),
@@ -196,12 +196,12 @@ def test_a_target_that_is_down(monitor: FakeMonitor, client: TestClient) -> None
         trouble(id="b", resolved_unix_s=NOW_UNIX_S - 90_000.0, since_unix_s=NOW_UNIX_S - 99_000.0,
                 sentence="of the day before yesterday"),
     ]  # fmt: skip
-    text = seen(client, "/targets/haiku/eu")
+    text = seen(client, "/targets/haiku-eu")
     assert "down 3 failures in a row" in text
     assert "0 of 3 probes were answered. By 10 min. Failures: 3 timeout." in text
     assert "No probe succeeded in this time." in text
-    assert "timeout 503 wait no answer in 30 s" in text
-    assert "haiku/eu is down" in text
+    assert re.search(r"3 times since \S+ \S+ UTC timeout 503 wait no answer in 30 s", text)
+    assert "haiku-eu is down" in text
     assert "yesterday" not in text
 
 
@@ -228,8 +228,8 @@ def test_what_is_not_there(client: TestClient, path: str, status: int, told: str
 
 
 def test_a_probe_without_javascript(monitor: FakeMonitor, client: TestClient) -> None:
-    monitor.answers["haiku/eu"] = failed("haiku/eu", NOW_UNIX_S, http_status=503)
-    answer = client.post("/targets/haiku/eu/probe", follow_redirects=False)
+    monitor.answers["haiku-eu"] = failed("haiku-eu", NOW_UNIX_S, http_status=503)
+    answer = client.post("/targets/haiku-eu/probe", follow_redirects=False)
     assert answer.status_code == 303
     assert "The probe failed: timeout 503." in seen(client, answer.headers["location"])
     assert client.post("/targets/new/probe").status_code == 400
@@ -239,12 +239,12 @@ def test_a_probe_without_javascript(monitor: FakeMonitor, client: TestClient) ->
 
 
 def test_a_comparison(monitor: FakeMonitor, client: TestClient) -> None:
-    monitor.keep(*(row("haiku/eu", NOW_UNIX_S - 60 * n, ttft_ms=500.0) for n in range(30, 0, -1)))
-    text = seen(client, "/compare?target=mini&target=haiku/eu&figure=ttft_ms&range=6h")
+    monitor.keep(*(row("haiku-eu", NOW_UNIX_S - 60 * n, ttft_ms=500.0) for n in range(30, 0, -1)))
+    text = seen(client, "/compare?target=mini&target=haiku-eu&figure=ttft_ms&range=6h")
     assert "Median TTFT" in text
     assert "mini 30 100 % 116 ms" in text
-    assert "haiku/eu 33 90.91 % 500 ms" in text
-    decided = seen(client, "/compare?target=mini&target=haiku/eu&decide=cheapest")
+    assert "haiku-eu 33 90.91 % 500 ms" in text
+    decided = seen(client, "/compare?target=mini&target=haiku-eu&decide=cheapest")
     assert "resamples, for the least money." in decided
     assert "There is no decision: a choice needs two targets or more." in seen(
         client, "/compare?target=mini&decide=batch"
@@ -271,14 +271,14 @@ def test_incidents_and_silences(monitor: FakeMonitor, client: TestClient) -> Non
     monitor.alerts.all = [
         trouble(), trouble(id="b", target="mini", resolved_unix_s=NOW_UNIX_S - 30.0, ending="gone")
     ]  # fmt: skip
-    form = {"target": "haiku/eu", "for": "4h", "comment": "known"}
+    form = {"target": "haiku-eu", "for": "4h", "comment": "known"}
     answer = client.post("/incidents/silences", data=form, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/incidents")
     text = seen(client, "/incidents")
     assert "for 1 min 30 s · silenced" in text
     assert "lasted 1 min: gone" in text
-    assert "target haiku/eu" in text
-    assert "lasted" not in seen(client, "/incidents?target=haiku/eu")
+    assert "target haiku-eu" in text
+    assert "lasted" not in seen(client, "/incidents?target=haiku-eu")
     (one,) = monitor.alerts.silent
     assert (one.until_unix_s, one.comment) == (NOW_UNIX_S + 4 * 3600, "known")
     client.post(f"/incidents/silences/{one.id}/end")

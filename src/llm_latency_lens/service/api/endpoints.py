@@ -180,7 +180,7 @@ _CHOICE = (
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/targets", "targets", "All targets, as they are configured.", targets,
              shapes.Targets),
-    Endpoint("GET", "/targets/{name:path}", "target", "One target, and how it stands now.", target,
+    Endpoint("GET", "/targets/{name}", "target", "One target, and how it stands now.", target,
              shapes.TargetFound),
     Endpoint("GET", "/latest", "latest", "How every target stands now.", latest, shapes.Latest,
              (_OF_TARGET,)),

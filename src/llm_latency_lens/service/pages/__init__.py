@@ -43,8 +43,8 @@ def routes(desk: Desk) -> list[Route]:
     return [
         Route("/static/{version}/{name}", asset),
         route("/", _overview),
-        route("/targets/{name:path}/probe", _probe, "POST"),
-        route("/targets/{name:path}", _target),
+        route("/targets/{name}/probe", _probe, "POST"),
+        route("/targets/{name}", _target),
         route("/compare", _compare),
         route("/incidents", _incidents),
         route("/incidents/silences", _silence, "POST"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from glob import escape
 from typing import Any
 
 from ...errors import UsageError
@@ -52,7 +51,7 @@ def silence(desk: Desk, form: Mapping[str, str]) -> None:
     target, lasts = form.get("target", ""), form.get("for", "")
     if lasts not in LENGTHS:
         raise UsageError("choose for how long")
-    matchers = {"target": escape(desk.target(target).name) if target else "*"}
+    matchers = {"target": desk.target(target).name if target else "*"}
     until_unix_s = desk.now_unix_s + (length_of(lasts) or 0.0)
     desk.monitor.alerts.silence(matchers, until_unix_s, form.get("comment", "").strip())
 

@@ -61,6 +61,7 @@ class Line:
     name: str
     whom: str
     state: str
+    word: str
     incidents: int
     spark: Markup
     p50: str
@@ -173,6 +174,7 @@ def _line(one: TargetNow, incidents: int) -> Line:
         name=one.name,
         whom=telling.whom(one),
         state=one.state,
+        word=telling.word(one),
         incidents=incidents,
         spark=spark(one.sparkline),
         p50=telling.ms(one.p50_ms),

@@ -55,7 +55,7 @@ def island(value: Any) -> Markup:
 
 def target_link(name: str) -> str:
     """Where a target's page is."""
-    return f"/targets/{quote(name, safe='/')}"
+    return f"/targets/{quote(name, safe='')}"
 
 
 def iso(unix_s: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import floor
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 
 DAYS = 14
 _LISTED = 10
+_FAILED = 200
 _NOTES = 20
 _KEYS = (("s0", "p50"), ("s2", "p90"), ("s4", "p95"), ("s1", "p99"))
 _MARKS = (("note", "note"), ("span", "incident"), ("fail", "failures"))
 _LOW, _MUCH = 0.25, 10.0
 """Of a budget: what is left when it is worth a warning, and overdrawn beyond measure."""
 _FAST = 1.0
+_MANY = 100
+"""Probes, below which a p99 lies between the two slowest."""
 _LEVELS = ("p50", "p95", "p99")
 
 
@@ -93,6 +97,7 @@ async def target(desk: Desk, name: str, chosen: str | None) -> dict[str, Any]:
         "range_link": lambda one: f"{target_link(name)}?range={one}",
         "span_told": span.told,
         "step": span.step,
+        "few": _few(span.step_s / config.interval_s),
         "days": f"{DAYS} days",
         "since_unix_s": span.since_unix_s,
         "until_unix_s": span.until_unix_s,
@@ -106,7 +111,7 @@ async def target(desk: Desk, name: str, chosen: str | None) -> dict[str, Any]:
         "windows": [*budgets[0].burn_rates] if budgets else [],
         "incidents": telling.incidents(desk, incidents),
         "notes": notes[:_NOTES],
-        "failures": [telling.line(row) for row in read.failed],
+        "failures": [*islice(telling.failures(read.failed), _LISTED)],
         "probes": [telling.line(row) for row in read.newest],
         "bins": [_step_line(one) for one in reversed(read.steps) if one] if shown else [],
         "island": island(drawn) if shown else "",
@@ -121,7 +126,7 @@ async def _read(desk: Desk, name: str, span: Span) -> Read:
         desk.series(name, since, until, WHOLE_S),
         desk.series(name, today - (DAYS - 1) * DAY_S, today + DAY_S, DAY_S),
         desk.rows(name, since, until, newest=_LISTED),
-        desk.rows(name, since, until, newest=_LISTED, failed=True),
+        desk.rows(name, since, until, newest=_FAILED, failed=True),
     )
     costs = {round(one.at_unix_s): one.cost_usd for one in days}
     places = [int(today) - back * DAY_S for back in reversed(range(DAYS))]
@@ -133,6 +138,11 @@ async def _read(desk: Desk, name: str, span: Span) -> Read:
         newest=newest[::-1],
         failed=failed[::-1],
     )
+
+
+def _few(probes: float) -> str:
+    """A warning of quantiles that are the slowest of a few."""
+    return f", about {probes:.0f}: p99 is near the slowest of them" if probes < _MANY else ""
 
 
 def _standing(desk: Desk, config: TargetConfig, now: TargetNow | None) -> dict[str, Any]:
@@ -147,6 +157,7 @@ def _standing(desk: Desk, config: TargetConfig, now: TargetNow | None) -> dict[s
         since = f"{count(now.failed_in_a_row, 'failure')} in a row"
     return {
         "state": now.state if now else "unknown",
+        "word": telling.word(now),
         "since": since,
         "whom": telling.whom(config),
         "interval": telling.length(config.interval_s),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,19 @@ class ProbeLine:
     connection: str
     tokens: str
     cost: str
-    stage: str
-    reason: str
     asked_for: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLine:
+    """Failures that came one after the other for the same reason, the last of them first."""
+
+    at_unix_s: float
+    since_unix_s: float
+    count: int
+    why: str
+    stage: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +150,27 @@ def line(row: Row) -> ProbeLine:
         connection=milliseconds(sum(setup)) if setup else NOTHING,
         tokens=NOTHING if row.output_tokens is None else f"{row.output_tokens:,}",
         cost=usd(row.cost_usd),
-        stage=(row.error_stage or ""),
-        reason=row.error or "",
         asked_for=row.asked_for,
     )
+
+
+def failures(newest_first: Iterable[Row]) -> Iterator[FailureLine]:
+    """What failed, in as few lines as say it."""
+    for (why, stage, message), alike in groupby(newest_first, _cause):
+        rows = list(alike)
+        last, first = (rows[place].at_unix_ns / 1e9 for place in (0, -1))
+        yield FailureLine(last, first, len(rows), why, stage, message)
+
+
+def _cause(row: Row) -> tuple[str, str, str]:
+    return reason(row), row.error_stage or "", row.error or ""
+
+
+def word(now: TargetNow | None) -> str:
+    """How a target stands."""
+    if now is None or now.last is None:
+        return "no probe yet"
+    return "silent" if now.state == "unknown" else now.state
 
 
 def incidents(desk: Desk, found: Iterable[Incident]) -> list[IncidentLine]:

@@ -35,12 +35,18 @@ const focused = () => {
   return one.id ? `#${CSS.escape(one.id)}` : one.getAttribute("href") ? `[href="${CSS.escape(one.getAttribute("href"))}"]` : null;
 };
 
+const parts = (page) => [...page.querySelectorAll("[data-live], #data")].map((one) => one.id).join();
+
 /** Fetches the page and shows what is new on it. */
 export const refresh = async () => {
   last = Date.now();
   const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
   if (!answer.ok) throw new Error(`the page answers with status ${answer.status}`);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (parts(fresh) !== parts(document)) {
+    location.reload(); // there is more, or less, to be seen than before
+    return;
+  }
   const held = focused();
   localise(fresh);
   for (const old of document.querySelectorAll("[data-live]")) {
