@@ -37,6 +37,12 @@ FAMILIES: dict[str, Family] = {
     "rate_limit_remaining": Family(
         "gauge", "What the last answer left of a rate limit of the provider.", ("limit",)
     ),
+    "probes_skipped": Family(
+        "counter",
+        "Probes that were left out: the one before took too long (late), a rate limit holds them"
+        " back (rate_limit), or the day's money is spent (money).",
+        ("reason",),
+    ),
     "price_usd_per_million_tokens": Family(
         "gauge", "The price that costs are reckoned by, in dollars.", ("type",)
     ),

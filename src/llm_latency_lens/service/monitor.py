@@ -299,6 +299,10 @@ class Monitor:
         yield "config_last_reload_successful", [((), int(self.last_reload.error is None))]
         yield "config_last_reload_success_timestamp_seconds", [((), self._taken_up_unix_s)]
         yield (
+            "probes_skipped",
+            [((name, reason), count) for name, reason, count in self._watch.skipped()],
+        )
+        yield (
             "price_usd_per_million_tokens",
             [((name, kind), dollars) for name, kind, dollars in self._watch.prices()],
         )

@@ -184,6 +184,13 @@ class Watch:
             unpaid=post.unpaid,
         )
 
+    def skipped(self) -> Iterator[tuple[str, str, int]]:
+        """(target, reason, how many probes were left out for it since the start)."""
+        for name, post in self._posts.items():
+            yield name, "late", post.late
+            yield name, "rate_limit", post.held_back
+            yield name, "money", post.unpaid
+
     def prices(self) -> Iterator[tuple[str, str, float]]:
         """(target, kind of token, dollars for a million) of all that is known."""
         for name, post in self._posts.items():
