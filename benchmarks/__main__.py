@@ -22,6 +22,7 @@ NAMED = (
     "export",
     "gate",
     "instrument",
+    "live",
     "monitor",
     "optimize",
     "proxy",

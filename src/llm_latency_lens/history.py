@@ -88,6 +88,7 @@ class History:
         UsageError for a metric that no run has, and where there is no run to look at.
         """
         index = self._index()
+        from .report.faces import Analysed, facing
         from .store.history.query import History as Tables
         from .store.history.series import analyse, parse_metric
 
@@ -97,7 +98,8 @@ class History:
             raise UsageError("there is no run to look at")
         limits: dict[str, Any] = {"model": model, "provider": provider, "since": from_when}
         with Tables(index) as tables:
-            return analyse(tables, rows, wanted, by, seed=seed, **limits)
+            found = analyse(tables, rows, wanted, by, seed=seed, **limits)
+        return facing(Analysed, found)
 
     def hold(self, sla: str | Path, *names: str | Path) -> Held:
         """Service levels, held against all requests of runs: each named as for `load`, or a folder
@@ -106,6 +108,7 @@ class History:
         """
         from .decide.budgets import Ledger
         from .decide.sla import parse_sla
+        from .report.faces import Upheld, facing
 
         ledger = Ledger(parse_sla(text_of(sla), str(sla)))
         folders = list(dict.fromkeys(self._folders(names)))
@@ -113,7 +116,7 @@ class History:
             run = runs.load(folder)
             for record in records(run, pricer=pricer_of(run.file.context, open_book())):
                 ledger.add(record)
-        return ledger.held([folder.name for folder in folders])
+        return facing(Upheld, ledger.held([folder.name for folder in folders]))
 
     def bring(
         self,

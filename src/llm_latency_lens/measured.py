@@ -274,6 +274,7 @@ class Benchmark(Trial["Result"]):
         from .decide.gate import Limits, check_valid, gate
         from .decide.regressions import parse_allowed, parse_metric
         from .decide.thresholds import parse_threshold
+        from .report.faces import Judged, facing
         from .store.baselines import read_baseline
 
         limits = Limits(
@@ -293,7 +294,8 @@ class Benchmark(Trial["Result"]):
             raise UsageError("there is nothing to hold the run to: give limits or a baseline")
         if not allow_invalid:
             check_valid(self.result)
-        return gate(self.result, limits, self._sample() if before else None, before)
+        found = gate(self.result, limits, self._sample() if before else None, before)
+        return facing(Judged, found)
 
     def baseline(self, path: str | Path) -> None:
         """Write a file that later runs can be held against: times and costs of each request, no

@@ -65,6 +65,9 @@ def test_a_query_is_a_table_of_each_library(history: History) -> None:
 def test_many_runs_are_looked_at_together(history: History) -> None:
     found = history.analyze("ttft_ms.p50", "scenario")
     assert {one.group: one.runs for one in found.series} == {"nightly": 2, "first": 1}
+    assert repr(found) == "Analysis(ttft_ms.p50 of 3 runs: nightly, first)"
+    assert "nightly" in str(found)
+    assert "ttft_ms.p50 over 3 runs" in found._repr_html_()
     with pytest.raises(UsageError, match="there is no run to look at"):
         history.analyze(model="nosuch")
     with pytest.raises(UsageError, match="no metric 'x'"):
@@ -75,6 +78,9 @@ def test_service_levels(history: History, tmp_path: Path) -> None:
     (tmp_path / "sla.yaml").write_text(SLA)
     whole = history.hold(tmp_path / "sla.yaml")
     assert not whole.passed
+    assert repr(whole) == "Held(missed, 3 runs)"
+    assert "ttft_ms" in str(whole)
+    assert "Service levels" in whole._repr_html_()
     newest = history.runs()[0].run_id
     one = history.hold(tmp_path / "sla.yaml", history.runs()[-1].path, newest[:20])
     assert len(one.runs) == 2

@@ -29,7 +29,7 @@ from llm_latency_lens import (
     watch,
 )
 from llm_latency_lens.experiments.compare import summed_up
-from llm_latency_lens.metrics.comparison import Comparison
+from llm_latency_lens.metrics.comparison import Comparison, decode, encode
 from llm_latency_lens.record import Record
 from llm_latency_lens.report.html.shown import calls, request
 from llm_latency_lens.report.html.styles import colors, fragment_style
@@ -266,4 +266,36 @@ def test_a_benchmark_is_one_line_where_it_is_looked_at(benchmark: Benchmark) -> 
         f"{benchmark.result.metrics.e2e_ms.p50:.0f} ms, "
         f"{benchmark.result.validity.verdict}, run nightly)"
     )
+    assert "verdict" in str(benchmark)
+
+
+# --- what came out, by itself ---------------------------------------------------------------
+
+
+def test_a_comparison_has_a_face_of_its_own(trial: Trial[Comparison]) -> None:
+    found = trial.result
+    shown = piece(found)
+    assert {"quick", "slow", "TTFT p50", "tokens/s"} <= set(shown.shown)
+    assert found.pairs[0].sentence in shown.shown
+    assert repr(found).startswith(f"Comparison({found.pairs[0].sentence[:20]}")
+    assert "TTFT p50" in str(found)
+    again = decode(encode(found))
+    assert again == found
+    assert found == again
+    assert repr(again) != repr(found) != ""
+    assert found != 1
+
+
+def test_a_gate_has_a_face_of_its_own(benchmark: Benchmark) -> None:
+    found = benchmark.gate("ttft_ms.p50<1ms", allow_invalid=True)
+    assert repr(found) == "Gate(missed: 0 of 1 threshold kept)"
+    assert "gate FAILED" in str(found)
+    assert any("gate FAILED" in line for line in piece(found).shown)
+
+
+def test_nothing_is_printed_elsewhere_in_a_notebook(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rich thinks that it is in one, it would leave the text empty."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     assert "verdict" in str(benchmark)

@@ -132,8 +132,9 @@ def summed_up(records: Iterator[Record], context: Context) -> Coldstart:
     """What the records of a run come to."""
     # numpy loads here, after the capture.
     from ..metrics.coldstarting import coldstart_of
+    from ..report.faces import Cooled, facing
 
-    return coldstart_of(records, context)
+    return facing(Cooled, coldstart_of(records, context))
 
 
 def outlook(partaker: Partaker, **cooling: Unpack[Cooling]) -> Outlook:

@@ -93,8 +93,9 @@ def summed_up(records: Iterator[Record], context: Context) -> Comparison:
     """The comparison that the records of a run come to."""
     # numpy loads here, after the capture.
     from ..metrics.comparing import compare_records
+    from ..report.faces import Compared, facing
 
-    return compare_records(records, context)
+    return facing(Compared, compare_records(records, context))
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def decide(
     also: Sequence[str] = (),
 ) -> Decision:
     from ..decide.choosing import choose
-    from .chosen import Chosen
+    from ..report.faces import Chosen, facing
 
     how = how_of(choice, found, kept)
     wishes = wishes_of_choice(choice, list(found))
@@ -153,7 +153,7 @@ def decide(
         told = "; ".join(f"{name}: {one.error}" for name, one in found.items())
         raise RunError(f"no request succeeded of any candidate: {told}")
     notes = [*also, *_doubts(found)]
-    return Chosen.of(choose(candidates, wishes, replace(how, spent=spent, notes=notes)))
+    return facing(Chosen, choose(candidates, wishes, replace(how, spent=spent, notes=notes)))
 
 
 def _doubts(found: Mapping[str, Growing]) -> list[str]:

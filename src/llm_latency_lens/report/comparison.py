@@ -23,7 +23,7 @@ _MARKS = {"doubtful": "▲", "invalid": "✗"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class Column:
     """A figure of each candidate; `rank` says which stay where the page is narrow."""
 
     title: str
@@ -79,10 +79,10 @@ def _table(page: Page, found: Comparison) -> None:
             page.line((" " * _LABEL + sure, "dim"))
 
 
-def _fitting(many: int) -> list[_Column]:
+def _fitting(many: int) -> list[Column]:
     """The columns that matter most, in their order."""
-    kept = sorted(_COLUMNS, key=lambda column: column.rank)[:many]
-    return [column for column in _COLUMNS if column in kept]
+    kept = sorted(COLUMNS, key=lambda column: column.rank)[:many]
+    return [column for column in COLUMNS if column in kept]
 
 
 def _of(metric: str, level: str) -> tuple[Callable[[Candidate], str], Callable[[Candidate], str]]:
@@ -115,15 +115,15 @@ def _failed(candidate: Candidate) -> str:
     return f"{candidate.requests.failed:,}"
 
 
-_COLUMNS = (
-    _Column("TTFT p50", 1, *_of("ttft_ms", "p50")),
-    _Column("TTFT p95", 8, *_of("ttft_ms", "p95")),
-    _Column("ITL p99", 3, *_of("itl_ms", "p99")),
-    _Column("E2E p50", 7, *_of("e2e_ms", "p50")),
-    _Column("tokens/s", 4, *_of("output_tokens_per_second", "p50")),
-    _Column("chars/s", 5, *_of("characters_per_second", "p50")),
-    _Column("$/1,000", 6, _thousand),
-    _Column("failed", 2, _failed),
+COLUMNS = (
+    Column("TTFT p50", 1, *_of("ttft_ms", "p50")),
+    Column("TTFT p95", 8, *_of("ttft_ms", "p95")),
+    Column("ITL p99", 3, *_of("itl_ms", "p99")),
+    Column("E2E p50", 7, *_of("e2e_ms", "p50")),
+    Column("tokens/s", 4, *_of("output_tokens_per_second", "p50")),
+    Column("chars/s", 5, *_of("characters_per_second", "p50")),
+    Column("$/1,000", 6, _thousand),
+    Column("failed", 2, _failed),
 )
 
 

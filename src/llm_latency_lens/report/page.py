@@ -47,6 +47,7 @@ class Page:
             highlight=False,
             emoji=False,
             markup=False,
+            force_jupyter=False,  # in a notebook rich would show it, and leave `out` empty
         )
         self._encoding = out.encoding or "utf-8"
         self.unicode = self._encoding.lower().replace("-", "").startswith("utf")

@@ -8,12 +8,16 @@ from typing import Any
 
 from msgspec import UNSET
 
+from ..decide.budgets import Held
 from ..decide.decision import Decision
+from ..decide.gate import Gate
+from ..metrics.analysis import Analysis
 from ..metrics.coldstart import Coldstart
 from ..metrics.comparison import Comparison
 from ..metrics.result import Result
 from ..record import Record
-from . import decision
+from . import decision, gate, sla
+from .analysis import analysis
 from .coldstart import coldstart
 from .comparison import comparison
 from .figures import count, milliseconds
@@ -25,6 +29,9 @@ _WRITERS: dict[type, Callable[..., None]] = {
     Comparison: comparison,
     Coldstart: coldstart,
     Decision: decision.text,
+    Gate: gate.text,
+    Held: sla.text,
+    Analysis: analysis,
 }
 
 

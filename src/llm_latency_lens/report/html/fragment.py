@@ -38,6 +38,12 @@ def paragraph(words: str, css: str = "") -> str:
     return f'<p class="{css}">{_text(words)}</p>'
 
 
+def preformatted(text: str) -> str:
+    """Lines that keep their columns."""
+    lines = "\n".join(map(_text, text.split("\n")))
+    return f'<div class="scroll"><pre>{lines}</pre></div>'
+
+
 def grid(table: Table) -> str:
     """Figures, one row each thing."""
     head = "".join(f'<th scope="col">{_text(title)}</th>' for title in table.titles)

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...decide.decision import Decision
+from ...metrics.comparison import Comparison
 from ...metrics.portraits import Portrait
 from ...metrics.result import Result
 from ...pricing import dollars
 from ...record import Record
 from .. import decision as decisions
 from ..cells import cell
+from ..comparison import COLUMNS
 from ..figures import count, fixed, milliseconds, places
 from ..waterfall import failure, heading, phases, request_facts
 from . import charts, tables, words
 from .charts import Chart, Sitting
-from .fragment import drawings, frame, grid, pairs, paragraph
+from .fragment import drawings, frame, grid, pairs, paragraph, preformatted
 from .fragment import heading as head
 from .requests import look, looks
 from .tables import Cell, Row, Table
@@ -66,6 +68,26 @@ def calls(records: Sequence[Record]) -> str:
         head(count(len(records), "call"), more),
         grid(Table(titles, rows)) if rows else "",
     )
+
+
+def comparison(found: Comparison) -> str:
+    """Candidates side by side, and a sentence for each pair."""
+    rows = [
+        Row(one.name, [Cell(column.value(one), column.sure(one).strip()) for column in COLUMNS])
+        for one in found.candidates
+    ]
+    return frame(
+        head(found.run.name or ", ".join(one.name for one in found.candidates)),
+        *(paragraph(pair.sentence) for pair in found.pairs),
+        grid(Table([column.title for column in COLUMNS], rows)),
+        paragraph("Times in milliseconds; small figures are 95 % intervals.", "how"),
+        *(paragraph(note, "how") for note in found.notes),
+    )
+
+
+def printed(title: str, text: str) -> str:
+    """What a terminal would show."""
+    return frame(head(title), preformatted(text))
 
 
 def decision(found: Decision) -> str:
