@@ -102,7 +102,15 @@ def test_what_is_left_of_the_budget() -> None:
     burn = Burn(promise("error_rate<1%"), DAY_S)
     assert burn.left(START_S) == 1.0
     burnt(burn, {10}, 400)
-    assert burn.left(START_S + 400 * 60) == pytest.approx(0.75)
+    assert burn.left(START_S + 400 * 60) == pytest.approx(1 - 1 / 14.4)
+
+
+def test_what_was_before_the_first_request_is_taken_as_good() -> None:
+    burn = Burn(promise("error_rate<1%"), 30 * DAY_S)
+    said = burnt(burn, set(range(12)), 12)
+    assert burn.rate(3600.0, START_S + 600) == pytest.approx(100 / 6, rel=0.1)
+    first = next(number for number, one in enumerate(said) if one is not None)
+    assert first == 9  # minutes, of which 8.64 spend 2 % of the budget
 
 
 def test_nothing_counted_burns_nothing() -> None:

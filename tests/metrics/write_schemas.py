@@ -15,10 +15,12 @@ from llm_latency_lens.metrics import (
     proxied,
     result,
 )
+from llm_latency_lens.service.alerts import forms
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 
 WRITTEN = {
+    "alert": forms.json_schema(),
     "analysis": analysis.json_schema(),
     "bench": suite.json_schema(),
     "coldstart": coldstart.json_schema(),

@@ -41,7 +41,7 @@ def target(name: str = "chat", provider: str = "openai", **told: Any) -> TargetC
 
 @dataclass
 class World:
-    """`sent` is what receivers took, by their names; while `refuse` is set they take nothing."""
+    """`sent` is what receivers took, by their names; while `refuse` is set no webhook does."""
 
     folder: Path
     targets: tuple[TargetConfig, ...] = field(default_factory=lambda: (target(),))
@@ -51,6 +51,7 @@ class World:
     refuse: SinkError | None = None
     rows: list[Row] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     alerts: Alerts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,15 +59,18 @@ class World:
 
     def begin(self, **told: Any) -> Alerts:
         """A new process on the same folder; the old one may have been killed."""
-        self.alerts = Alerts(self.config(), self.clock, send=self.send, **(self.told | told))
+        given = {"send": self.send, **self.told, **told}
+        self.alerts = Alerts(self.config(), self.clock, **given)
         return self.alerts
 
     def config(self, **told: Any) -> MonitorConfig:
         alerts = AlertsConfig(receivers=self.receivers, **told)
-        return MonitorConfig(targets=self.targets, data_dir=self.folder, alerts=alerts)
+        return MonitorConfig(
+            targets=self.targets, data_dir=self.folder, alerts=alerts, **self.settings
+        )
 
     def send(self, receiver: ReceiverConfig, post: Post) -> None:
-        if self.refuse:
+        if self.refuse and receiver.kind == "webhook":
             raise self.refuse
         self.sent.append((receiver.name, post))
 

@@ -10,6 +10,9 @@ too fast, which the workbook names as the problem of services with low traffic. 
 needs `FEWEST` requests in its long window that missed; how many gaps missed in one answer does
 not matter for this.
 
+What was before the first request is taken as good: a rule stands for a share of the budget, and
+three failures of the first ten minutes are no tenth of a month's.
+
 An alert ends when its rule has not held for as long as its short window is.
 """
 
@@ -145,6 +148,8 @@ class Burn:
     _rules: tuple[Rule, ...] = field(init=False)
     _held_s: list[float | None] = field(init=False)
     """When each rule last held, of those that are in force."""
+    _since_s: float | None = None
+    """The first request."""
 
     def __post_init__(self) -> None:
         self._rules = rules(self.window_s)
@@ -160,13 +165,19 @@ class Burn:
     def add(self, now_s: float, total: int, missed: int) -> None:
         """What one request came to (`counted.count`)."""
         if total:
+            if self._since_s is None:
+                self._since_s = now_s
             for window in self._windows.values():
                 window.add(now_s, total, missed)
 
     def rate(self, length_s: float, now_s: float) -> float:
         """The burn rate over one of the rules' windows, or all of the objective's; 0 where nothing
         was counted."""
-        return self._rate(self._windows[length_s].counts(now_s))
+        counts = self._windows[length_s].counts(now_s)
+        if not counts.total or self._since_s is None:
+            return 0.0
+        seen = min(1.0, (now_s - self._since_s) / length_s)
+        return seen * counts.missed / counts.total / (1.0 - self.promise.share)
 
     def left(self, now_s: float) -> float:
         """The share of the whole budget that is left; below 0 where more was spent."""
@@ -175,9 +186,8 @@ class Burn:
     def judge(self, now_s: float) -> Burning | None:
         """The fastest rule that is in force, with what its windows hold now."""
         for number, rule in enumerate(self._rules):
+            rates = self.rate(rule.long_s, now_s), self.rate(rule.short_s, now_s)
             long = self._windows[rule.long_s].counts(now_s)
-            short = self._windows[rule.short_s].counts(now_s)
-            rates = self._rate(long), self._rate(short)
             if long.bad >= FEWEST and min(rates) >= rule.burn_rate:
                 self._held_s[number] = now_s
             held_s = self._held_s[number]
@@ -187,17 +197,15 @@ class Burn:
             self._held_s[number] = None
         return None
 
-    def _rate(self, counts: Counts) -> float:
-        return counts.missed / counts.total / (1.0 - self.promise.share) if counts.total else 0.0
-
     def dump(self) -> Dumped:
-        return Dumped([window.dump() for window in self._windows.values()], list(self._held_s))
+        windows = [window.dump() for window in self._windows.values()]
+        return Dumped(windows, list(self._held_s), self._since_s)
 
     def load(self, dumped: Dumped) -> None:
         """Take up what was counted; of another length of the objective's window nothing fits."""
         for window, parts in zip(self._windows.values(), dumped.windows, strict=True):
             window.load(parts)
-        self._held_s = list(dumped.held_s)
+        self._held_s, self._since_s = list(dumped.held_s), dumped.since_s
 
 
 class Dumped(msgspec.Struct, frozen=True):
@@ -205,3 +213,4 @@ class Dumped(msgspec.Struct, frozen=True):
 
     windows: list[list[int]]
     held_s: list[float | None]
+    since_s: float | None

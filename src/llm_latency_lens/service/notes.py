@@ -64,21 +64,31 @@ class Notes:
     def add(self, kind: NoteKind, text: str, at_unix_s: float, target: str = "") -> None:
         note = Note(at_unix_s=at_unix_s, kind=kind, text=text, target=target)
         self._notes.append(note)
+        if self.error is not None or self._lines >= KEPT + _SLACK:
+            self.mend()
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
-            if self._lines >= KEPT + _SLACK:
-                self._shorten()
-            else:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-                descriptor = os.open(self._path, flags, 0o600)
-                try:
-                    os.write(descriptor, msgspec.json.encode(note) + b"\n")
-                finally:
-                    os.close(descriptor)
-                self._lines += 1
-            self.error = None
+            descriptor = os.open(self._path, flags, 0o600)
+            try:
+                os.write(descriptor, msgspec.json.encode(note) + b"\n")
+            finally:
+                os.close(descriptor)
+            self._lines += 1
         except OSError as error:
             self.error = error.strerror or type(error).__name__
-            self._lines = KEPT + _SLACK  # what is missing is written with the next
+
+    def mend(self) -> None:
+        """Write all notes anew, since some could not be written, or many are forgotten."""
+        new = self._path.with_suffix(".new")
+        try:
+            new.touch(mode=0o600)
+            new.write_bytes(b"".join(msgspec.json.encode(note) + b"\n" for note in self._notes))
+            new.replace(self._path)
+        except OSError as error:
+            self.error = error.strerror or type(error).__name__
+        else:
+            self.error, self._lines = None, len(self._notes)
 
     def between(
         self, since_unix_s: float, until_unix_s: float, target: str | None = None
@@ -93,13 +103,6 @@ class Notes:
 
     def last(self, kind: NoteKind) -> Note | None:
         return next((note for note in reversed(self._notes) if note.kind == kind), None)
-
-    def _shorten(self) -> None:
-        new = self._path.with_suffix(".new")
-        new.touch(mode=0o600)
-        new.write_bytes(b"".join(msgspec.json.encode(note) + b"\n" for note in self._notes))
-        new.replace(self._path)
-        self._lines = len(self._notes)
 
     def _read(self) -> None:
         try:

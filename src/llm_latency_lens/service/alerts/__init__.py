@@ -153,6 +153,8 @@ class Alerts:
         conditions += self._troubles.look(error, self._deliveries.values(), now)
         changed = self._book.reconcile(conditions, self._ending, now)
         self._book.tidy(now)
+        if self._notes.error:
+            self._notes.mend()
         of_usual = any(one.kind in ("change", "anomaly") for one in changed)
         await self._keep(now, steady_s, standing=bool(changed), usual=of_usual)
         for delivery in self._deliveries.values():

@@ -117,6 +117,7 @@ class _Look:
         """Whether the receiver is to hear that this is open."""
         return (
             _rank(incident.severity) >= _rank(self.receiver.min_severity)
+            and incident.what != own_trouble(self.receiver)
             and not silenced(incident, self.silences, self.now)
             and not self._hidden(incident)
         )
@@ -143,6 +144,11 @@ class _Look:
             and (other.resolved_unix_s or self.now) >= incident.opened_unix_s
             for other in self.book.incidents.values()
         )
+
+
+def own_trouble(receiver: ReceiverConfig) -> str:
+    """Of what the incident is that the receiver cannot be told anything: it need not hear that."""
+    return f"receiver {receiver.name}"
 
 
 def _rank(severity: Severity) -> int:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ...report.figures import count, seconds
 from .delivery import Delivery
+from .due import own_trouble
 from .incident import About, Condition, Severity
 
 PATIENCE_S = 300.0
@@ -109,7 +110,7 @@ def _of_receivers(deliveries: Iterable[Delivery], now_unix_s: float) -> Iterator
         if began is not None and now_unix_s - began >= PATIENCE_S:
             away = seconds(now_unix_s - began)
             yield (
-                f"receiver {name}",
+                own_trouble(delivery.receiver),
                 "warning",
                 f"{name} takes no alerts for {away}, {delivery.waiting} wait: {delivery.error}",
             )

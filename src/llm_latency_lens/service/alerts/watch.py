@@ -23,7 +23,7 @@ from ...record import Record
 from ..config import DAY_S, AlertsConfig, TargetConfig
 from ..probe import Row
 from . import words
-from .figures_of_rows import figure_of
+from .figures_of_rows import figure_of, tells
 from .incident import About, Condition, Kind, Severity
 
 FIGURES = ("ttft_ms", "tpot_ms")
@@ -294,5 +294,7 @@ class Watch:
 def _counts(burn: Burn, row: Row, record: Record | None) -> tuple[int, int]:
     if record is not None:
         return counted(burn.promise, record)
-    value = figure_of(burn.promise.figure, row)
-    return count(burn.promise, ok=row.ok, value=value, gaps=row.gaps_ms)
+    figure = burn.promise.figure
+    if not tells(figure):
+        return 0, 0
+    return count(burn.promise, ok=row.ok, value=figure_of(figure, row), gaps=row.gaps_ms)

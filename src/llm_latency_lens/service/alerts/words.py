@@ -29,7 +29,7 @@ def burning(name: str, objective: str, found: Burning, left: float) -> str:
     spent = f"{percent(left)} of it is left" if left > 0 else "nothing of it is left"
     counts = found.counts
     return (
-        f"{name}: {objective} spends its error budget {short(found.long)} times as fast as it lasts"
+        f"{name}: {objective} burns its error budget {short(found.long)} times as fast as allowed"
         f" ({counts.missed:,} of {counts.total:,} missed in {length(found.long_s)}; {spent})"
     )
 
