@@ -154,7 +154,77 @@ def test_it(lens):
     _record(Path("kept"), "test_sdk.py::test_it", factor=1.0)
     ran = _run(session, "test_sdk.py", "--lens-replay=kept", "-rs")
     ran.assert_outcomes(skipped=1)
-    ran.stdout.fnmatch_lines(["*what other clients ask cannot be replayed*"])
+    ran.stdout.fnmatch_lines(["*what its clients asked was not recorded, or not by httpx alone*"])
+    _run(session, "test_sdk.py", "--lens-record=other")
+    ran = _run(session, "test_sdk.py", "--lens-replay=other", "-rs")
+    ran.assert_outcomes(skipped=1)  # requests is none of those that can be answered
+
+
+OWN_CODE = """
+import asyncio
+import httpx2
+import pytest
+
+BODY = {{"model": "sim", "messages": [{{"role": "user", "content": "{question}"}}]}}
+STREAM = {{**BODY, "stream": True, "stream_options": {{"include_usage": True}}}}
+URL = "{url}/chat/completions"
+
+async def ask():
+    async with httpx2.AsyncClient(verify=False) as client:
+        async with client.stream("POST", URL, json=STREAM) as answer:
+            return [line async for line in answer.aiter_lines()][-2]
+
+@pytest.mark.latency("e2e_ms.p50<10s", repeat=2, allow_invalid=True)
+def test_own(lens):
+    with lens.watch() as seen:
+        answer = httpx2.post(URL, json=BODY, verify=False)
+        assert answer.json()["usage"]["completion_tokens"] == 6
+        assert httpx2.post(URL, json={{**BODY, "messages": 3}}, verify=False).status_code == 400
+        assert asyncio.run(ask()) == "data: [DONE]"
+    assert [record.status for record in seen] == ["ok", "failed", "ok"]
+    assert [record.usage.output for record in seen] == [6, None, 6]
+    assert seen[2].ttft_ns > 3_000_000
+    with httpx2.Client(verify=False) as mine, lens.watch(mine) as seen:
+        with pytest.raises(httpx2.ConnectError):
+            mine.post("http://127.0.0.1:1/v1/chat/completions", json=BODY)
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get("http://127.0.0.1:1/v1/chat/completions", verify=False)
+    assert len(seen) == 1
+"""
+
+
+def test_what_httpx_asked_is_replayed(session: pytest.Pytester, recorded: Path) -> None:
+    url = (recorded / "url").read_text()
+    session.makepyfile(test_own=OWN_CODE.format(url=url, question="Hi"))
+    recording = _run(session, "test_own.py", "--lens-record=own", "--junit-xml=first.xml")
+    recording.assert_outcomes(passed=1)
+    # Nobody is there any more, and it is asked elsewhere: what counts is what is asked.
+    dead = "http://127.0.0.1:2/v1"
+    session.makepyfile(test_own=OWN_CODE.format(url=dead, question="Hi"))
+    replaying = _run(session, "test_own.py", "--lens-replay=own", "--junit-xml=second.xml")
+    replaying.assert_outcomes(passed=1)
+    figures = [
+        {
+            item.name: item.value
+            for case in next(iter(junitparser.JUnitXml.fromfile(f"{name}.xml")))
+            for item in case.child(junitparser.Properties)
+        }
+        for name in ("first", "second")
+    ]
+    assert figures[0] == figures[1]
+    assert figures[0]["latency.ok"] == "4"
+    runs_kept = sorted(Path("own/test_own.py/test_own").glob("*/run.json"))
+    assert len(runs_kept) == 4
+    assert load(runs_kept[0].parent).result.requests.ok == 2
+    session.makepyfile(test_own=OWN_CODE.format(url=dead, question="Who?"))
+    other = _run(session, "test_own.py", "--lens-replay=own")
+    other.assert_outcomes(failed=1)
+    other.stdout.fnmatch_lines(
+        [
+            "the recording of test_own.py::test_own lacks POST /v1/chat/completions: its body is"
+            " another one; --lens-record */own records it"
+        ]
+    )
 
 
 def test_expect_fails_in_the_line_that_expected(session: pytest.Pytester, recorded: Path) -> None:

@@ -23,7 +23,9 @@ from ..store.runs import Run
 from .pytest_measured import Measured
 from .pytest_settings import Settings, arguments, settings_of
 from .recordings import Recording, begin, mark
-from .sdk.watching import Seen, watch
+from .replayed import keep, replaying
+from .sdk.call import Call
+from .sdk.watching import Seen, watch, watching
 
 MEASURED = pytest.StashKey[Measured]()
 
@@ -51,11 +53,13 @@ class TestLens:
         measured: Measured,
         folder: Callable[[], Path],
         recording: Recording | None,
+        keeps: bool = False,
     ) -> None:
         self.measured = measured
         self._own = own
         self._folder = folder
         self._recording = recording
+        self._keeps = keeps
         self._made: Lens | None = None
 
     def __call__(self, **changes: Any) -> TestLens:
@@ -63,7 +67,7 @@ class TestLens:
         own = {**self._own, **changes}
         if "model" in changes and "provider" not in changes and "/" in str(changes["model"]):
             own.pop("provider", None)  # the model names it
-        return TestLens(own, self.measured, self._folder, self._recording)
+        return TestLens(own, self.measured, self._folder, self._recording, self._keeps)
 
     def __repr__(self) -> str:
         return f"TestLens({self._lens!r})"
@@ -117,13 +121,36 @@ class TestLens:
     @contextmanager
     def watch(self, *clients: Any, provider: str | None = None) -> Iterator[Seen]:
         """What the test's own code asks in a `with` block, by an SDK or an HTTP library, counts for
-        the test: see `llm_latency_lens.watch`. It cannot be replayed: such a test is skipped."""
+        the test: see `llm_latency_lens.watch`. What goes by httpx is recorded and replayed; a test
+        whose recording has other calls is skipped when it is to be replayed."""
         if self._recording:
-            pytest.skip("what other clients ask cannot be replayed: this needs the endpoint")
-        vitals = Vitals(SystemClock())
-        with watch(*clients, provider=provider, prices=self._own.get("prices")) as seen:
+            with self._replaying(clients, provider) as seen:
+                yield seen
+            return
+        vitals, calls = Vitals(SystemClock()), list[Call]()
+
+        def take(call: Call) -> None:
+            calls.append(call)
+
+        with (
+            watch(*clients, provider=provider, prices=self._own.get("prices")) as seen,
+            watching(take, clients, provider),
+        ):
             yield seen
-        self.measured.watch(seen, vitals.finish())
+        context = self.measured.watch(seen, vitals.finish())
+        if self._keeps and context is not None:
+            keep(self._folder(), context, calls[: len(seen)])
+
+    @contextmanager
+    def _replaying(self, clients: Sequence[Any], provider: str | None) -> Iterator[Seen]:
+        assert self._recording
+        replay = self._recording.watched()
+        if replay is None:
+            pytest.skip("what its clients asked was not recorded, or not by httpx alone")
+        with replaying(replay, clients, provider, self._own.get("prices")) as seen:
+            yield seen
+        if len(seen):
+            self.measured.watch(seen, replay.health)
 
     # -- what was measured --------------------------------------------------------------------
 
@@ -188,7 +215,8 @@ def lens_of(config: pytest.Config, item: pytest.Item, temporary: Callable[[], Pa
     settings = settings_of(config)
     measured = item.stash[MEASURED] = Measured(item.nodeid)
     recording = Recording(settings.replay, item.nodeid) if settings.replay else None
-    return TestLens(settings.own, measured, _folder(settings, item, temporary), recording)
+    folder = _folder(settings, item, temporary)
+    return TestLens(settings.own, measured, folder, recording, settings.record is not None)
 
 
 def _folder(

@@ -46,11 +46,11 @@ class Measured:
         self.folder = path.parent if self.folder else path
         self._add(context, records)
 
-    def watch(self, seen: Sequence[Record], health: Health) -> None:
-        """What other clients asked, which is kept nowhere."""
+    def watch(self, seen: Sequence[Record], health: Health) -> Context | None:
+        """What other clients asked; None where they asked nothing."""
         records = list(seen)
         if not records:
-            return
+            return None
         stamped = sum(record.clock_source == "kernel" for record in records)
         if stamped:
             health.clock_source = "kernel" if stamped == len(records) else "mixed"
@@ -58,6 +58,7 @@ class Measured:
         context = new_context(self.test, told)
         context.planned, context.health = len(records), health
         self._add(context, records)
+        return context
 
     def _add(self, context: Context, records: Iterable[Record]) -> None:
         first = max((record.index for record in self.records), default=-1) + 1

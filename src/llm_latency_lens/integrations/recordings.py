@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from ..engine.load import Load
 from ..errors import StoreError, UsageError
@@ -23,6 +24,8 @@ from ..lens import Lens, load
 from ..measured import Benchmark
 from ..store import removal, runs
 from ..store.runs import Run
+from . import replayed
+from .replayed import Asked, Replay
 
 _TEST = "test.txt"
 _WHO = ("provider", "model", "operation", "stream", "max_tokens", "temperature", "extra_body")
@@ -72,6 +75,7 @@ class Recording:
     test: str
     _kept: list[Run] | None = None
     _taken: set[str] = field(default_factory=set)
+    _replay: Replay | None = None
 
     def take(self, lens: Lens, prompts: Prompts, how: Load, **settings: Any) -> Benchmark:
         """The first run left that asked the same. Raises UsageError where there is none, and
@@ -87,10 +91,33 @@ class Recording:
     def _left(self) -> list[Run]:
         """What was not taken yet, in the order in which it began."""
         if self._kept is None:
-            path = self.folder / place_of(self.test)
-            found = [runs.load(file.parent) for file in path.glob(f"*/{runs.RUN}")]
-            self._kept = sorted(found, key=lambda run: run.file.context.started_at_unix_ns)
+            self._kept = [run for run in self._all() if not replayed.was_watched(run)]
         return [run for run in self._kept if run.file.context.id not in self._taken]
+
+    def _all(self) -> list[Run]:
+        path = self.folder / place_of(self.test)
+        found = [runs.load(file.parent) for file in path.glob(f"*/{runs.RUN}")]
+        return sorted(found, key=lambda run: run.file.context.started_at_unix_ns)
+
+    def watched(self) -> Replay | None:
+        """What the test's other clients asked; None where that cannot be replayed. The same each
+        time. Raises StoreError."""
+        if self._replay is None:
+            kept = [run for run in self._all() if replayed.was_watched(run)]
+            if not kept or not all(map(replayed.is_replayable, kept)):
+                return None
+            left = [one for run in kept for one in replayed.read(run)]
+            self._replay = Replay(left, self._unrecorded)
+        return self._replay
+
+    def _unrecorded(self, asked: Asked, other_body: bool) -> BaseException:
+        why = "its body is another one" if other_body else "no more of its kind was recorded"
+        # What an SDK catches, it takes for a failure of the network, and tries again.
+        return pytest.fail.Exception(
+            f"the recording of {self.test} lacks {asked.method} {asked.path}: {why};"
+            f" {_again(self.folder)}",
+            pytrace=False,
+        )
 
     def _missing(self, asked: Mapping[str, Any], left: Iterable[Mapping[str, Any]]) -> str:
         if not self._kept:

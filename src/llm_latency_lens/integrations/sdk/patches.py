@@ -86,11 +86,14 @@ def _follow(loader: Loader, tap: Tap, patches: Patches) -> None:
 
 class Taps:
     """The taps of this process: in while anybody wants them, and while a call that was begun for
-    somebody is `busy`."""
+    somebody is `busy`. Those that want no `stamps` leave sockets as they are."""
 
-    def __init__(self, taps: Mapping[str, Tap], busy: Callable[[], bool]) -> None:
+    def __init__(
+        self, taps: Mapping[str, Tap], busy: Callable[[], bool], *, stamps: bool = True
+    ) -> None:
         self._taps = taps
         self._busy = busy
+        self._stamps = stamps
         self._users = 0
         # A call can end, and so ask for the taps to go, wherever Python collects garbage.
         self._lock = threading.RLock()
@@ -102,7 +105,8 @@ class Taps:
             self._users += 1
             if self._waiting is not None:
                 return
-            stamped.hold()
+            if self._stamps:
+                stamped.hold()
             for name, tap in self._taps.items():
                 if (module := sys.modules.get(name)) is not None:
                     harmless(tap)(module, self._patches)
@@ -123,4 +127,5 @@ class Taps:
                 sys.meta_path.remove(self._waiting)
             self._waiting = None
             self._patches.undo()
-            stamped.let_go()
+            if self._stamps:
+                stamped.let_go()

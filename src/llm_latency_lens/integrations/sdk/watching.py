@@ -19,7 +19,7 @@ from ...sinks import frames
 from ...sinks.frames import Kind
 from ...store.prices import open_book
 from .begin import Scope, everything
-from .call import Call, harmless
+from .call import Call, Taker, harmless
 from .clients import senders_of
 from .sites import shown
 from .stacks import TAPS
@@ -47,7 +47,7 @@ class Seen(Sequence[Record]):
         self._calls: list[Any] = []
         self._understand = understand
 
-    def _take(self, call: object) -> None:
+    def _take(self, call: Any) -> None:
         self._calls.append(call)
 
     def __len__(self) -> int:
@@ -211,22 +211,36 @@ def watch(
     the clients speak, where the address does not. A call that ends after the block is still added.
     Raises UsageError as `instrument` does, and for a mistake in the prices.
     """
+    seen = Seen(Understanding(prices))
+    with watching(seen._take, clients, provider):
+        yield seen
+
+
+@contextmanager
+def watching(take: Taker, clients: Sequence[Any], provider: str | None) -> Iterator[None]:
+    """Have `take` told of the calls that begin in the block."""
     if provider is not None:
         get(provider)
-    seen = Seen(Understanding(prices))
-    about = Scope((seen._take,), provider)
-    senders = [sender for client in clients for sender in senders_of(client)]
     TAPS.acquire()
     try:
-        if clients:
-            for sender in senders:
-                sender.enter(about)
-        else:
-            everything.append(seen._take)
-        yield seen
+        with scoped(clients, Scope((take,), provider)):
+            if not clients:
+                everything.append(take)
+            yield
+    finally:
+        if not clients:
+            everything.remove(take)
+        TAPS.release()
+
+
+@contextmanager
+def scoped(clients: Sequence[Any], about: Scope) -> Iterator[None]:
+    """Have what these clients send in the block be in a scope. Raises UsageError."""
+    senders = [sender for client in clients for sender in senders_of(client)]
+    for sender in senders:
+        sender.enter(about)
+    try:
+        yield
     finally:
         for sender in senders:
             sender.leave(about)
-        if not clients:
-            everything.remove(seen._take)
-        TAPS.release()
