@@ -20,6 +20,8 @@ PROGRAMS = {
     "nghttpx": "nghttp2-proxy",
     "prometheus": "prometheus",
     "promtool": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "amtool": "prometheus-alertmanager",
     "prometheus-pushgateway": "prometheus-pushgateway",
     "victoria-metrics": "victoria-metrics",
     "influxd": "influxdb",

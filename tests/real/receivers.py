@@ -29,6 +29,14 @@ _SCRAPE = """\
   static_configs: [{{targets: ['{host}']}}]
 """
 
+_ALERTMANAGER = """\
+global: {{resolve_timeout: 1m}}
+route: {{receiver: hook, group_by: [alertname, provider], group_wait: 2s, group_interval: 2s}}
+receivers:
+- name: hook
+  webhook_configs: [{{url: '{hook}', send_resolved: true}}]
+"""
+
 _INFLUX = """\
 reporting-disabled = true
 bind-address = "127.0.0.1:{backup}"
@@ -73,9 +81,9 @@ class Receiver:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def until(look: Callable[[], T | None], what: str) -> T:
+def until(look: Callable[[], T | None], what: str, patience_s: float = _PATIENCE_S) -> T:
     """What `look` gives as soon as it is something."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         try:
             if seen := look():
@@ -83,7 +91,7 @@ def until(look: Callable[[], T | None], what: str) -> T:
         except (HTTPError, ConnectionError):
             pass
         time.sleep(0.05)
-    raise AssertionError(f"{what} did not come within {_PATIENCE_S:.0f} s")
+    raise AssertionError(f"{what} did not come within {patience_s:.0f} s")
 
 
 @contextmanager
@@ -106,6 +114,21 @@ def pushgateway(folder: Path) -> Iterator[Receiver]:
     port = free_port()
     command = [found("prometheus-pushgateway"), f"--web.listen-address=127.0.0.1:{port}"]
     with _receiving(command, port, folder / "pushgateway.log") as receiver:
+        yield receiver
+
+
+@contextmanager
+def alertmanager(folder: Path, hook: str) -> Iterator[Receiver]:
+    """Tells a hook of what it hears, and of what is over."""
+    port, config = free_port(), folder / "alertmanager.yml"
+    config.write_text(_ALERTMANAGER.format(hook=hook))
+    command = [
+        *(found("prometheus-alertmanager"), f"--config.file={config}"),
+        *(f"--storage.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"),
+        "--cluster.listen-address=",
+    ]
+    with _receiving(command, port, folder / "alertmanager.log") as receiver:
+        until(lambda: receiver.text("/-/ready"), "Alertmanager")
         yield receiver
 
 
