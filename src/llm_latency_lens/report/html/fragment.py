@@ -16,7 +16,7 @@ from .charts import Chart
 from .styles import fragment_style
 from .tables import Cell, Row, Table
 
-_NARROW = 440
+_NARROW = 400
 """So that two charts fit beside one another, and none is shrunk."""
 
 
@@ -55,9 +55,9 @@ def grid(table: Table) -> str:
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:
-    """Names with words beside them."""
+    """Names with words beside them, which may be several lines."""
     body = "".join(
-        f'<tr><th scope="row">{_text(name)}</th><td class="words">{_text(words)}</td></tr>'
+        f'<tr><th scope="row">{_text(name)}</th><td class="words">{_lines(words)}</td></tr>'
         for name, words in rows
     )
     return f'<div class="scroll"><table><tbody>{body}</tbody></table></div>' if body else ""
@@ -94,6 +94,10 @@ def _name(row: Row) -> str:
 def _cell(cell: Cell) -> str:
     note = f"<small>{_text(cell.note)}</small>" if cell.note else ""
     return f"<td>{_text(cell.value)}{note}</td>"
+
+
+def _lines(words: str) -> str:
+    return "<br>".join(map(_text, words.split("\n")))
 
 
 def _text(words: str) -> str:

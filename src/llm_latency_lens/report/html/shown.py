@@ -95,7 +95,7 @@ def decision(found: Decision) -> str:
     heads, rows = decisions.table(found)
     lines = [Row(f"{row[0]} {row[1]}", [Cell(cell) for cell in row[2:]]) for row in rows]
     reasons = [(one.name, one.reason) for one in decisions.ordered(found)]
-    sections = [(title, "; ".join(told)) for title, told in decisions.sections(found)]
+    sections = [(title, "\n".join(told)) for title, told in decisions.sections(found)]
     return frame(
         head("Which one to take"),
         paragraph(found.sentence),
