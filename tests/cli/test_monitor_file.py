@@ -164,7 +164,7 @@ _HEAD = "targets:\n  - name: a\n    model: m\n    base_url: http://localhost:1/v
         ]),
         ("targets: []\n", ["1: targets must be a list with at least one target"]),
         ("targets:\n  - a\n", ["2: a target must hold names and values: name, provider, model,"
-                               " base_url..."]),
+                               " base_url"]),
         (f"{_HEAD}    intervall: 5s\n", ["5: a target has no 'intervall': did you mean interval?"]),
         (f"{_HEAD}    interval: 0s\n    timeout: soon\n    jitter: -1\n", [
             "5: interval must be above 0, not 0s",

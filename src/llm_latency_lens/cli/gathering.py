@@ -40,14 +40,14 @@ class Gathering:
     def named(self, node: Node, known: Sequence[str], what: str) -> dict[str, Pair]:
         """What a table holds by its names, with underscores; unknown and doubled ones are wrong."""
         if node.pairs is None:
-            self.wrong(f"{what} must hold names and values: {', '.join(known[:4])}...", node.line)
+            self.wrong(f"{what} must hold names and values: {', '.join(known[:4])}", node.line)
             return {}
         found: dict[str, Pair] = {}
         for pair in node.pairs:
             name = pair.key.replace("-", "_")
             if name not in known:
                 near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"{what} has {', '.join(known)}"
+                hint = f"did you mean {near[0]}?" if near else f"{what} has {', '.join(known[:4])}"
                 self.wrong(f"{what} has no '{pair.key}': {hint}", pair.line)
             elif name in found:
                 before = found[name].line
@@ -59,17 +59,17 @@ class Gathering:
     def value(self, item: Setting, pair: Pair) -> Any:
         """What a setting was given, read; None where that is wrong."""
         try:
-            return item.kind.read(self.expanded(pair))
+            return item.kind.read(self.entry(pair).value)
         except ConfigError as error:
             self.mistakes.append(error)
         except UnfitError as error:
             self.wrong(f"{pair.key} {error}", pair.line)
         return None
 
-    def expanded(self, pair: Pair) -> Any:
-        """The value with its variables. Raises ConfigError for one that is not set."""
+    def entry(self, pair: Pair) -> Entry:
+        """The pair with its variables filled in. Raises ConfigError for one that is not set."""
         entry = Entry(None, pair.key, pair.node.value, pair.line)
-        return expand(entry, self.environ, self.path).value
+        return expand(entry, self.environ, self.path)
 
     def values(self, pairs: Mapping[str, Pair], settings: Mapping[str, Setting]) -> dict[str, Any]:
         """Those of the pairs that are settings, read; two that exclude each other are wrong."""

@@ -61,7 +61,8 @@ def _with_flags(config: MonitorConfig, given: Monitored) -> MonitorConfig:
 async def _run(config: MonitorConfig, read: Callable[[], MonitorConfig], call: Call) -> int:
     made = _monitor()(config, reread=read, environ=call.world.environ)
     _obey(made)
-    call.world.out.write(f"Monitoring {len(config.targets)} targets; the page is at {made.url}\n")
+    many = "target" if len(config.targets) == 1 else "targets"
+    call.world.out.write(f"Monitoring {len(config.targets)} {many}; the page is at {made.url}\n")
     call.world.out.flush()
     gc.collect()
     gc.freeze()  # what is loaded by now stays: no collection need look at it again

@@ -20,12 +20,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..errors import ConfigError, UsageError
-from .config import Entry, expand
+from .gathering import Gathering
 from .kinds import UnfitError
 from .lined import Node, Pair, read_node
 from .options import Load, Paying, Target, Way
@@ -94,9 +93,7 @@ def read_suite(path: str, environ: Mapping[str, str]) -> tuple[Suite | None, lis
     except ConfigError as error:
         return None, [error]
     found = reader.suite(root)
-    return (None if reader.mistakes else found), sorted(
-        reader.mistakes, key=lambda error: error.line or 0
-    )
+    return (None if reader.mistakes else found), reader.sorted
 
 
 def is_suite(path: str) -> bool:
@@ -108,29 +105,21 @@ def is_suite(path: str) -> bool:
     return _CASES.search(text) is not None
 
 
-class _Reader:
-    """Goes through the nodes of a file and gathers what is wrong."""
-
-    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
-        self._path = path
-        self._environ = environ
-        self.mistakes: list[ConfigError] = []
-
-    def _wrong(self, message: str, line: int) -> None:
-        self.mistakes.append(ConfigError(message, path=self._path, line=line))
+class _Reader(Gathering):
+    """Goes through the nodes of a file."""
 
     def suite(self, root: Node | None) -> Suite | None:
         if root is None or root.pairs is None:
-            self._wrong(f"a suite holds {', '.join(_TOP)}", 1)
+            self.wrong(f"a suite holds {', '.join(_TOP)}", 1)
             return None
-        top = self._unique(root.pairs, _TOP, "a suite")
-        name = self._name(top["name"].node) if "name" in top else Path(self._path).stem
+        top = self.named(root, _TOP, "a suite")
+        name = self._name(top["name"].node) if "name" in top else Path(self.path).stem
         defaults: dict[str, Pair] = {}
         if "defaults" in top:
             defaults = self._keys(top["defaults"].node, [*_SHARED, *SETTINGS], "defaults")
         if "cases" not in top or not top["cases"].node.items:
             line = top["cases"].line if "cases" in top else root.line
-            self._wrong("cases must be a list with at least one case", line)
+            self.wrong("cases must be a list with at least one case", line)
             return None
         # What is wrong in the defaults is said once, not in each case again.
         self._check(defaults)
@@ -145,7 +134,7 @@ class _Reader:
             if case is None:
                 continue
             if case.name in seen:
-                self._wrong(f"a case is named '{case.name}' on line {seen[case.name]}", node.line)
+                self.wrong(f"a case is named '{case.name}' on line {seen[case.name]}", node.line)
             seen.setdefault(case.name, node.line)
 
     # -- one case -----------------------------------------------------------------------------
@@ -156,7 +145,7 @@ class _Reader:
         self._check(own)
         name = self._name(own["name"].node) if "name" in own else None
         if "name" not in own and node.pairs is not None:
-            self._wrong("a case needs a name", node.line)
+            self.wrong("a case needs a name", node.line)
         if len(self.mistakes) > before or name is None:
             return None
         given = {**_without_rivals(defaults, own), **own}
@@ -165,14 +154,14 @@ class _Reader:
         except ConfigError as error:
             self.mistakes.append(error)
         except UsageError as error:
-            self._wrong(f"case {name}: {error}", node.line)
+            self.wrong(f"case {name}: {error}", node.line)
         return None
 
     def _built(
         self, name: str, given: Mapping[str, Pair], thresholds: Sequence[Pair | None]
     ) -> Case | None:
-        entries = [self._entry(pair) for key, pair in given.items() if key in SETTINGS]
-        chosen = choose(SETTINGS.values(), {}, {}, entries, self._path)
+        entries = [self.entry(pair) for key, pair in given.items() if key in SETTINGS]
+        chosen = choose(SETTINGS.values(), {}, {}, entries, self.path)
         target, load, way, paying = (build(group, chosen) for group in _GROUPS)
         if not target.model:
             raise UsageError("no model is named: give it model, or defaults one")
@@ -197,41 +186,24 @@ class _Reader:
         elif target.prompt is not None:
             yield Prompt.of(target.prompt)
         elif target.prompt_file is not None:
-            yield from files.read_prompts(str(Path(self._path).parent / target.prompt_file))
+            yield from files.read_prompts(str(Path(self.path).parent / target.prompt_file))
         else:
             raise UsageError("there is no prompt: give it prompt, prompts or prompt-file")
 
     # -- checks of single names ---------------------------------------------------------------
 
     def _keys(self, node: Node, known: Sequence[str], what: str) -> dict[str, Pair]:
-        if node.pairs is None:
-            self._wrong(f"{what} must hold names and values", node.line)
-            return {}
-        return self._unique(node.pairs, known, what)
-
-    def _unique(self, pairs: Sequence[Pair], known: Sequence[str], what: str) -> dict[str, Pair]:
-        found: dict[str, Pair] = {}
-        for pair in pairs:
-            name = pair.key.replace("-", "_")
-            if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"{what} has {', '.join(known[:4])}"
-                self._wrong(f"{what} has no '{pair.key}': {hint}", pair.line)
-            elif name in found:
-                before = found[name].line
-                self._wrong(f"{pair.key} is given twice, first on line {before}", pair.line)
-            else:
-                found[name] = pair
+        found = self.named(node, known, what)
         says = [found[name] for name in _SAYS if name in found]
         if len(says) > 1:
-            self._wrong(f"{says[0].key} and {says[1].key} exclude each other", says[1].line)
+            self.wrong(f"{says[0].key} and {says[1].key} exclude each other", says[1].line)
         return found
 
     def _check(self, pairs: Mapping[str, Pair]) -> None:
         for name, pair in pairs.items():
             try:
                 if name in SETTINGS:
-                    SETTINGS[name].kind.read(self._entry(pair).value)
+                    SETTINGS[name].kind.read(self.entry(pair).value)
                 elif name == "thresholds":
                     list(self._limits(pair))
                 elif name == "tags":
@@ -241,7 +213,7 @@ class _Reader:
             except ConfigError as error:
                 self.mistakes.append(error)
             except (UnfitError, UsageError) as error:
-                self._wrong(f"{pair.key} {error}", pair.line)
+                self.wrong(f"{pair.key} {error}", pair.line)
 
     def _check_prompts(self, node: Node) -> None:
         from ..workload import files
@@ -252,7 +224,7 @@ class _Reader:
             try:
                 files.prompt_of(item.value)
             except (TypeError, ValueError) as error:
-                self._wrong(f"a prompt: {error}", item.line)
+                self.wrong(f"a prompt: {error}", item.line)
 
     def _limits(self, pair: Pair) -> Iterator[Limit]:
         from ..decide.suite import Limit, Severity
@@ -263,21 +235,17 @@ class _Reader:
             severity = given.get("severity", "error")
             if {"limit"} != given.keys() - {"severity"} or severity not in get_args(Severity):
                 message = "a threshold is a text, or a limit with a severity of error or warning"
-                raise ConfigError(message, path=self._path, line=item.line)
+                raise ConfigError(message, path=self.path, line=item.line)
             try:
                 yield Limit(parse_threshold(str(given["limit"])), severity)
             except UsageError as error:
-                raise ConfigError(str(error), path=self._path, line=item.line) from None
+                raise ConfigError(str(error), path=self.path, line=item.line) from None
 
     def _name(self, node: Node) -> str | None:
         if isinstance(node.value, str) and node.value.strip():
             return node.value.strip()
-        self._wrong("name must be a text", node.line)
+        self.wrong("name must be a text", node.line)
         return None
-
-    def _entry(self, pair: Pair) -> Entry:
-        entry = Entry(None, pair.key, pair.node.value, pair.line)
-        return expand(entry, self._environ, self._path)
 
 
 def _without_rivals(defaults: Mapping[str, Pair], own: Mapping[str, Pair]) -> dict[str, Pair]:

@@ -54,12 +54,20 @@ class Dialer:
     clock: Clock
     _context: ssl.SSLContext | None = None
     _sessions: dict[Peer, ssl.SSLSession] = field(default_factory=dict)
+    _proxies: dict[tuple[str, str], Proxy | None] = field(default_factory=dict)
 
     def check(self, url: SplitResult) -> None:
         """Raise UsageError for a proxy or a certificate file that cannot be used."""
-        proxy = None if self.network.unix_socket else find_proxy(url, self.network.proxy)
+        proxy = None if self.network.unix_socket else self.proxy(url)
         if url.scheme == "https" or (proxy and proxy.tls):
             self.context()
+
+    def proxy(self, url: SplitResult) -> Proxy | None:
+        """The proxy on the way to a host, looked for once: that reads the whole environment."""
+        place = url.scheme, url.netloc
+        if place not in self._proxies:
+            self._proxies[place] = find_proxy(url, self.network.proxy)
+        return self._proxies[place]
 
     def attempt(self, url: SplitResult) -> Attempt:
         """One connection for `url`, still to be opened."""
@@ -140,7 +148,7 @@ class Attempt:
             self._where = network.unix_socket
             sock = await self._connect_unix(network.unix_socket)
         else:
-            proxy = find_proxy(self._url, network.proxy)
+            proxy = self._dialer.proxy(self._url)
             if proxy:
                 self._where = f"{proxy.host}:{proxy.port} (the proxy)"
             sock = await self._connect_tcp(
