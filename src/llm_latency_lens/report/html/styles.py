@@ -37,7 +37,10 @@ def colors(theme: Theme) -> dict[str, str]:
 
 @cache
 def fragment_style() -> str:
-    """The style sheet of a piece of HTML that a notebook shows; it touches nothing else there."""
+    """The style sheet of a piece of HTML that a notebook shows; it touches nothing else there.
+
+    The class stands twice in its rules, to come before what notebooks say of tables.
+    """
     dark = _variables("dark")
     quiet = f"html:not([theme]) body{''.join(_SAID)} .latency-lens"
     return "\n".join(
