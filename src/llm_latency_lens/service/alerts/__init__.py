@@ -14,9 +14,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
-
-import msgspec
+from typing import Any, Protocol
 
 from ...clock import SECOND_NS, Clock
 from ...report.figures import seconds
@@ -34,7 +32,7 @@ from .watch import Watch
 
 __all__ = ["Alerts", "Incident", "Note", "Silence"]
 
-STANDING_S = 60.0
+STANDING_S = 300.0
 USUAL_S = 3600.0
 STEP_S = 0.5
 _STANDING, _USUAL = "standing.msgpack", "usual.msgpack"
@@ -84,7 +82,7 @@ class Alerts:
         self._steady_ns = clock.realtime_ns() - clock.monotonic_ns()
         """Between the monotonic clock and the budgets' own, which no step of the real one moves."""
         self._offset_ns = self._steady_ns
-        self._standing_at = self._usual_at = self._steady_s()
+        self._standing_at = self._usual_at = float("-inf")
         self._kept_error: str | None = None
         self.configure(config)
 
@@ -156,7 +154,7 @@ class Alerts:
         if self._notes.error:
             self._notes.mend()
         of_usual = any(one.kind in ("change", "anomaly") for one in changed)
-        await self._keep(now, steady_s, standing=bool(changed), usual=of_usual)
+        await self._keep(now, steady_s, standing=bool(changed or self._kept_error), usual=of_usual)
         for delivery in self._deliveries.values():
             delivery.tend(self.silences(), now, steady_s)
 
@@ -242,16 +240,16 @@ class Alerts:
     def restore(self, history: HasRows | None = None) -> None:
         """Take up where the last process ended; blocking. Call it before the first probe."""
         now = self._now()
-        standings = kept.read(self._folder, _STANDING, kept.Standings)
-        usuals = kept.read(self._folder, _USUAL, kept.Usuals)
+        standings = kept.read(self._folder / _STANDING)
+        usuals = kept.read(self._folder / _USUAL)
         since, learnt = now, now
         if standings is not None:
-            since = standings.at_unix_s
-            self._resume(standings, now)
+            since = standings[0].at_unix_s
+            self._resume(*standings, now)
         if usuals is not None:
-            learnt = usuals.at_unix_s
-            for name in self._watches.keys() & usuals.targets.keys():
-                self._watches[name].load_usual(usuals.targets[name])
+            learnt = usuals[0].at_unix_s
+            for name in self._watches.keys() & usuals[1].keys():
+                self._watches[name].load_usual(kept.usual(usuals[1][name]))
         if history is not None and standings is not None:
             for row in history.each(min(since, learnt), now + 1.0):
                 self._replay(row, since, learnt)
@@ -263,16 +261,16 @@ class Alerts:
         )
         self._notes.add("start", f"monitor started{away}", now)
 
-    def _resume(self, standings: kept.Standings, now: float) -> None:
+    def _resume(self, head: kept.Head, targets: Mapping[str, memoryview], now: float) -> None:
         """The budgets' clock goes on from where it stood: it never goes back, whatever the real
         one was set to."""
-        elapsed = max(0.0, now - standings.at_unix_s)
-        ahead_s = standings.steady_s + elapsed - self._steady_s()
+        elapsed = max(0.0, now - head.at_unix_s)
+        ahead_s = head.steady_s + elapsed - self._steady_s()
         if ahead_s > 0.0:
             self._steady_ns += int(ahead_s * SECOND_NS)
-        for name in self._watches.keys() & standings.targets.keys():
-            self._watches[name].load(standings.targets[name])
-        self._eyes = {name: eye for name, eye in standings.eyes.items() if name in self._watches}
+        for name in self._watches.keys() & targets.keys():
+            self._watches[name].load(kept.standing(targets[name]))
+        self._eyes = {name: eye for name, eye in head.eyes.items() if name in self._watches}
 
     def _replay(self, row: Row, since: float, learnt: float) -> None:
         watch, at = self._watches.get(row.target), row.at_unix_ns / 1e9
@@ -287,19 +285,19 @@ class Alerts:
     async def _keep(self, now: float, steady_s: float, *, standing: bool, usual: bool) -> None:
         if standing or steady_s - self._standing_at >= STANDING_S:
             self._standing_at = steady_s
-            targets = {name: watch.dump() for name, watch in self._watches.items()}
-            await self._write(
-                _STANDING, kept.Standings(kept.VERSION, now, steady_s, targets, self._eyes)
-            )
+            head = kept.Head(now, steady_s, self._eyes)
+            await self._write(_STANDING, head, Watch.dump)
         if usual or steady_s - self._usual_at >= USUAL_S:
             self._usual_at = steady_s
-            past = {name: watch.dump_usual() for name, watch in self._watches.items()}
-            await self._write(_USUAL, kept.Usuals(kept.VERSION, now, past))
+            await self._write(_USUAL, kept.Head(now, steady_s), Watch.dump_usual)
 
-    async def _write(self, name: str, what: kept.Standings | kept.Usuals) -> None:
+    async def _write(self, name: str, head: kept.Head, dump: Callable[[Watch], Any]) -> None:
+        targets: dict[str, bytes] = {}
+        for target, watch in list(self._watches.items()):
+            targets[target] = kept.encode(dump(watch))
+            await asyncio.sleep(0)  # a probe may be due
         try:
-            encoded = msgspec.msgpack.encode(what)
-            await asyncio.to_thread(kept.write, self._folder, encoded, name)
+            await asyncio.to_thread(kept.write, self._folder / name, head, targets)
             self._kept_error = None
         except OSError as error:
             self._kept_error = error.strerror or type(error).__name__
