@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import duckdb
 import msgspec
 import numpy as np
 import pytest
+from disks import full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from probed import BEGAN, HOUR, SECOND, failure, row
@@ -286,24 +286,6 @@ def test_torn_tails_are_skipped_and_whole_lines_never(
         history.add(row(100, "new"))
         assert history.rows(*EVER, "new") == [row(100, "new")]
     shutil.rmtree(folder)
-
-
-@contextmanager
-def full_disk(monkeypatch: pytest.MonkeyPatch, room: int = 0) -> Iterator[None]:
-    """A disk with room for so many bytes more."""
-    real, left = os.write, room
-
-    def write(fd: int, data: bytes) -> int:
-        nonlocal left
-        if not left:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        done = real(fd, data[:left])
-        left -= done
-        return done
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", write)
-        yield
 
 
 def test_rows_wait_for_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,9 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import cramjam
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -18,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 from recording_server import Server, recording
+from remote_writes import read_request, write_request_type
 from sunk_records import BEGAN, answer, context, failed
 
 from llm_latency_lens.errors import RunError, SinkError
@@ -165,49 +164,13 @@ def test_groups():
     assert grouping({"instance": "", "job": "ä b"}) == "/metrics/job/%C3%A4%20b/instance@base64/="
 
 
-def _write_request():
-    """The message as Prometheus publishes it, made from its description."""
-    kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="remote.proto", package="p", syntax="proto3")
-    for name, fields in {
-        "Label": [("name", kinds.TYPE_STRING, ""), ("value", kinds.TYPE_STRING, "")],
-        "Sample": [("value", kinds.TYPE_DOUBLE, ""), ("timestamp", kinds.TYPE_INT64, "")],
-        "TimeSeries": [
-            ("labels", kinds.TYPE_MESSAGE, ".p.Label"),
-            ("samples", kinds.TYPE_MESSAGE, ".p.Sample"),
-        ],
-        "WriteRequest": [("timeseries", kinds.TYPE_MESSAGE, ".p.TimeSeries")],
-    }.items():
-        message = file.message_type.add(name=name)
-        for number, (field, kind, of) in enumerate(fields, 1):
-            many = kinds.LABEL_REPEATED if of else kinds.LABEL_OPTIONAL
-            made = message.field.add(name=field, number=number, type=kind, label=many)
-            if of:
-                made.type_name = of
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("p.WriteRequest"))
-
-
-def _read_request(body: bytes) -> dict[tuple[tuple[str, str], ...], tuple[float, int]]:
-    request = _write_request().FromString(bytes(cramjam.snappy.decompress_raw(body)))
-    found = {}
-    for one in request.timeseries:
-        labels = tuple((label.name, label.value) for label in one.labels)
-        assert labels == tuple(sorted(labels))
-        (sample,) = one.samples
-        found[labels] = (sample.value, sample.timestamp)
-    assert len(found) == len(request.timeseries)
-    return found
-
-
 def test_remote_write(server: Server):
     sink = opened(f"remote-write+http://{server.host}?job=j")
     for _ in range(2):
         sink.take(answer(0))
         sink.push()
     sink.close()
-    first, second = (_read_request(got.body) for got in server.got)
+    first, second = (read_request(got.body) for got in server.got)
     (got, _) = server.got
     assert (got.method, got.path, got.params) == ("POST", "/api/v1/write", {})
     assert got.headers["content-encoding"] == "snappy"
@@ -236,7 +199,7 @@ def test_remote_write_to_a_path_of_its_own(server: Server):
 def test_the_message_is_protobuf():
     labels = [("__name__", "x"), ("long", "ü" * 100)]
     sample = (packed("x", {"long": "ü" * 100}), -0.5)
-    request = _write_request().FromString(write_request([sample], 1_700_000_000_123))
+    request = write_request_type().FromString(write_request([sample], 1_700_000_000_123))
     (one,) = request.timeseries
     assert [(label.name, label.value) for label in one.labels] == labels
     assert (one.samples[0].value, one.samples[0].timestamp) == (-0.5, 1_700_000_000_123)

@@ -50,15 +50,19 @@ class Records:
     """Records, through the sink of an address."""
 
     def __init__(
-        self, address: Address, environ: Mapping[str, str], arms: Mapping[str, Any]
+        self,
+        address: Address,
+        environ: Mapping[str, str],
+        arms: Mapping[str, Any],
+        now_unix_ns: int,
     ) -> None:
         self._address = address
         self._environ = environ
         self._arms = arms
-        sink = self._opened(0)  # what is wrong with it shows at once
-        self.batch, self.rest_s = sink.batch, sink.rest_s
-        sink.close()
-        self._sink: Sink | None = None
+        self._began_unix_ns = now_unix_ns
+        self._sink = self._opened()
+        self.batch, self.rest_s = self._sink.batch, self._sink.rest_s
+        self._fresh = True
 
     def take(self, messages: Sequence[bytes]) -> int:
         refused = 0
@@ -68,28 +72,32 @@ class Records:
             except msgspec.MsgspecError:
                 refused += 1  # of a version that is not this one's
                 continue
-            if self._sink is None:
-                # What is summed up begins with the first record, which may be of an earlier start.
-                self._sink = self._opened(record.start_unix_ns or 0)
+            if self._fresh:
+                self._begin(record.start_unix_ns or self._began_unix_ns)
             self._sink.take(record)
         return refused
 
     def push(self) -> None:
-        if self._sink:
-            self._sink.push()
+        self._sink.push()
 
     def drop(self) -> None:
-        if self._sink:
-            self._sink.drop()
+        self._sink.drop()
 
     def close(self) -> None:
-        if self._sink:
-            self._sink.close()
+        self._sink.close()
 
-    def _opened(self, began_unix_ns: int) -> Sink:
+    def _begin(self, unix_ns: int) -> None:
+        """What is summed up begins with the first record, which may be of an earlier process."""
+        self._fresh = False
+        if unix_ns < self._began_unix_ns:
+            self._began_unix_ns = unix_ns
+            self._sink.close()
+            self._sink = self._opened()
+
+    def _opened(self) -> Sink:
         context = Context(
             id="monitor",
-            started_at_unix_ns=began_unix_ns,
+            started_at_unix_ns=self._began_unix_ns,
             tool_version=__version__,
             config={"arms": self._arms},
         )

@@ -274,7 +274,7 @@ class Pushes:
             if address.way == "remote-write":
                 outlet = Scrapes(address)
             else:
-                outlet = Records(address, self._environ, self._arms)
+                outlet = Records(address, self._environ, self._arms, self._clock.realtime_ns())
             queue = DiskQueue(self._folder / _name(address), config.max_queue_bytes)
         return Push(address.shown, outlet, queue, self._clock, config.interval_s)
 
