@@ -10,11 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from watched import DOLLAR_A_TOKEN, Watched, config, target
+from watched import DOLLAR_A_TOKEN, Answers, Watched, config, target
 
-from llm_latency_lens.clock import SECOND_NS
+from llm_latency_lens.clock import SECOND_NS, SystemClock
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.request import Secret
+from llm_latency_lens.service.probing import Prober
 from llm_latency_lens.store.prices import open_book
 
 DAY_S = 86_400
@@ -64,6 +65,29 @@ def test_one_that_takes_too_long_leaves_out_the_next_and_says_so() -> None:
     assert watched.at_s() == [0, 10, 40, 50]
     assert counts[0].late == 2
     assert counts[0].next_unix_s == 1_700_000_060
+
+
+def test_after_a_standstill_nothing_is_made_up_for() -> None:
+    watched = Watched(*(target(str(number)) for number in range(5)))
+
+    async def main() -> None:
+        watch = watched.start()
+        await watched.pass_s(12)
+        before = len(watched.rows)
+        watched.clock.advance(35 * SECOND_NS)  # the process was stopped
+        await watched.pass_s(0.0)
+        assert len(watched.answers.requests) <= before + 2
+        late = sum(found.late for name in "01234" if (found := watch.standing(name)))
+        assert late >= 13
+        await watched.pass_s(12)
+        await watch.stop(1.0)
+
+    watched.clock.run(main())
+    for name in "01234":
+        times = watched.at_s(name)
+        phase_s = times[0]
+        assert times[-1] >= 47
+        assert [round((at - phase_s) % 10, 6) for at in times] == [0.0] * len(times)
 
 
 def test_a_refusal_that_asks_to_wait_is_kept_to() -> None:
@@ -313,3 +337,35 @@ def test_a_mistake_of_this_program_does_not_end_the_watch(
         _run(watched, 15)
     assert watched.at_s() == [10]
     assert "a probe of a could not be made" in caplog.text
+
+
+def test_a_cloud_is_asked_who_one_is_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS's own library finds the keys, in a thread; each request is signed when it is sent."""
+    environ = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret"}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    clock = SystemClock()
+    answers = Answers(clock)
+    answers.takes_s = lambda _: 0.0
+    here = target(
+        provider="bedrock",
+        model="anthropic.claude-3-haiku-20240307-v1:0",
+        base_url="https://bedrock.example",
+        api_key=None,
+        region="eu-central-1",
+    )
+
+    async def main() -> None:
+        prober = Prober(here, ways=answers, book=open_book(), clock=clock, environ=environ, run="r")
+        looked = asyncio.create_task(prober.prepare())
+        await asyncio.sleep(0)
+        assert not looked.done()  # the loop goes on meanwhile
+        await looked
+        probe = await prober.probe(clock.monotonic_ns())
+        assert probe.row.region == "eu-central-1"
+        assert "very-secret" not in repr(probe)
+        prober.close()
+
+    asyncio.run(main())
+    headers = dict(answers.requests[0].headers)
+    assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llm_latency_lens.clock import SECOND_NS
+from llm_latency_lens.clock import SECOND_NS, Clock
 from llm_latency_lens.pricing import Book
 from llm_latency_lens.request import Prompt, Request, Secret
 from llm_latency_lens.service.config import MonitorConfig, TargetConfig
@@ -43,7 +43,7 @@ class Answers:
     """Every target's transport. `takes_s` is how long an answer takes; `status` and `headers` are
     its own; `lost` is the failure of the network instead."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.takes_s: Callable[[Request], float] = lambda _: 0.2
         self.status = 200

@@ -25,6 +25,8 @@ _LONGEST_HOLD_S = 3600.0
 """What a server asks for is believed up to an hour."""
 
 _LAST_S = 1.0
+_LATEST_NS = 2 * SECOND_NS
+"""A probe that cannot be begun within that of its time is left out."""
 
 _log = logging.getLogger(__name__)
 
@@ -220,6 +222,10 @@ class Watch:
             due_ns = post.times.due_ns()
             await self._clock.sleep(due_ns - now_ns())
             post.times.next += 1
+            if now_ns() - due_ns > _LATEST_NS:
+                # Everything stood still. To send it now would send all targets' at once.
+                post.late += 1 + post.times.pass_over(now_ns())
+                continue
             if post.held_until_ns > now_ns():
                 post.held_back += 1
                 continue

@@ -11,6 +11,7 @@ delivery   sending, again and again
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +32,8 @@ from .troubles import HasHistory, HasPushes, Troubles
 from .watch import Watch
 
 __all__ = ["Alerts", "Incident", "Note", "Silence"]
+
+_log = logging.getLogger(__name__)
 
 STANDING_S = 300.0
 USUAL_S = 3600.0
@@ -150,6 +153,9 @@ class Alerts:
         error = self._book.error or self._notes.error or self._kept_error
         conditions += self._troubles.look(error, self._deliveries.values(), now)
         changed = self._book.reconcile(conditions, self._ending, now)
+        for incident in changed:
+            level = logging.WARNING if incident.open else logging.INFO
+            _log.log(level, "%s", words.told(incident))
         self._book.tidy(now)
         if self._notes.error:
             self._notes.mend()
