@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
+from weakref import ref
 
 import httpx2
 import pytest
@@ -182,6 +183,18 @@ def test_what_was_raised(calls: FrameworkCalls, error: BaseException, kind: Erro
     assert (record.error.kind, record.error.stage) == (kind, "wait")
     assert record.status is (Status.CANCELLED if kind == "cancelled" else Status.FAILED)
     assert "secret" not in record.error.message
+
+
+def test_what_was_raised_is_let_go(calls: FrameworkCalls) -> None:
+    """A traceback holds the frames in which a connection is."""
+    error = APIConnectionError()
+    held = ref(error)
+    calls.begin("a", About())
+    calls.end("a", Outcome(error=error))
+    del error
+    gc.collect()
+    assert held() is None
+    assert calls.seen[0].status is Status.FAILED
 
 
 def test_a_call_within_a_call_is_one(calls: FrameworkCalls, url: str) -> None:

@@ -221,6 +221,21 @@ def test_a_stream_that_the_program_leaves(tmp_path: Path) -> None:
     assert seen[0].error.message == "the program closed the answer before its end"
 
 
+def test_a_stream_that_the_program_forgets(tmp_path: Path) -> None:
+    with (
+        simulating(tmp_path, ttft="2ms", gap="200ms", tokens="50") as base_url,
+        httpx2.Client() as client,
+        watch() as seen,
+    ):
+        url = f"{base_url}/chat/completions"
+        request = client.build_request("POST", url, content=BODY, headers=HEADERS)
+        parts = client.send(request, stream=True).iter_bytes()
+        next(parts)
+        del parts
+        (record,) = seen
+    assert record.status is Status.CANCELLED
+
+
 @pytest.mark.parametrize("ask", [by_httpx, by_requests])
 def test_nobody_listens(ask: Any) -> None:
     with watch() as seen, pytest.raises(Exception, match="refused"):

@@ -1,8 +1,9 @@
 """Installs what `make test-real` needs; does nothing when all is there.
 
-A real model server (llama.cpp, as a library, with SmolLM2-135M) and the providers' own SDKs go
-into .venv-real, so that the project's environment stays clean; nginx, nghttpx, Prometheus and other
-receivers of metrics come from Debian's packages, for which this must run as root.
+A real model server (llama.cpp, as a library, with SmolLM2-135M), the providers' own SDKs and the
+frameworks on them go into .venv-real, so that the project's environment stays clean; nginx,
+nghttpx, Prometheus and other receivers of metrics come from Debian's packages, for which this must
+run as root.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def llamaindex_callback() -> Any:
 
     from llm_latency_lens.integrations.llamaindex import LensEventHandler
 
-    made = LensEventHandler()
+    made = LensEventHandler(tags=("step",))
     get_dispatcher().add_event_handler(made)
     return made
 

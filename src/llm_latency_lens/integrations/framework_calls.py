@@ -77,6 +77,7 @@ class FrameworkCall:
         "calls",
         "events",
         "exchanges",
+        "failure",
         "is_shell",
         "offset_ns",
         "outcome",
@@ -101,6 +102,7 @@ class FrameworkCall:
         self.is_shell = False
         """A call within this one has what would be its record."""
         self.outcome: Outcome | None = None
+        self.failure: RequestError | None = None
 
     def wants(self) -> bool:
         """Whether an exchange that begins now is its own: its first, or one after a failure."""
@@ -191,6 +193,8 @@ class FrameworkCalls:
         if call is None:
             return
         outcome.end_ns = outcome.end_ns or end_ns
+        call.failure = _failure(outcome.error, Stage.STREAM if len(call.events) else Stage.WAIT)
+        outcome.error = None  # its traceback holds the frames, and so the connection, of the call
         call.outcome = outcome
         _open.set(_still_open())
         if call.exchanges:
@@ -322,7 +326,7 @@ def _own(call: FrameworkCall, number: int, tag: str | None) -> Record:
             events.add(outcome.first_ns, 0, EventKind.TEXT, "")
         for kind, text in outcome.pieces:
             events.add(outcome.end_ns, len(events), kind, text)
-    error = _error(outcome.error, Stage.STREAM if len(events) else Stage.WAIT)
+    error = call.failure
     cancelled = error is not None and error.kind is ErrorKind.CANCELLED
     return Record(
         id=f"call-{number}",
@@ -347,7 +351,7 @@ def _own(call: FrameworkCall, number: int, tag: str | None) -> Record:
     )
 
 
-def _error(error: BaseException | None, stage: Stage) -> RequestError | None:
+def _failure(error: BaseException | None, stage: Stage) -> RequestError | None:
     """By its type and status: its words could quote a prompt."""
     if error is None:
         return None

@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 from ..pricing import Prices
 from ..record import EventKind, Usage
 from ..request import Operation
-from .framework_calls import About, FrameworkCalls, Outcome, tag_of
+from .framework_calls import About, FrameworkCalls, Outcome, chosen, tag_of
 from .sdk.call import harmless
 from .sdk.watching import OnRecord, Seen
 
@@ -35,25 +35,25 @@ class SpanDroppedError(Exception):
 class LensEventHandler(BaseEventHandler):  # type: ignore[misc]
     """Records of the calls of LLMs and embeddings, sync and async.
 
-    A record's `tag` is what stands in `instrument_tags`; where nothing does, the line of the
-    program that asked. `on_record` is called with each record, in another thread; without it they
-    are in `seen`. Measures until `close`.
+    A record's `tag` is what `tags` names of `instrument_tags`, to which LlamaIndex adds texts of
+    its own; where nothing of that is there, the line of the program that asked. `on_record` is
+    called with each record, in another thread; without it they are in `seen`. Measures until
+    `close`.
     """
 
     _calls: FrameworkCalls = PrivateAttr()
-    _tags: tuple[str, ...] | None = PrivateAttr()
+    _tags: tuple[str, ...] = PrivateAttr()
 
     def __init__(
         self,
         *,
         on_record: OnRecord | None = None,
-        tags: Sequence[str] | None = None,
+        tags: Sequence[str] = (),
         prices: Prices | None = None,
     ) -> None:
-        """`tags` names those of `instrument_tags` that are wanted; None wants them all."""
         super().__init__()
         self._calls = FrameworkCalls(on_record, prices)
-        self._tags = None if tags is None else tuple(tags)
+        self._tags = tuple(tags)
 
     @classmethod
     def class_name(cls) -> str:
@@ -89,13 +89,8 @@ class LensEventHandler(BaseEventHandler):  # type: ignore[misc]
 
     def _about(self, event: Any, operation: Operation) -> About:
         model = event.model_dict
-        wanted = {
-            str(name): value
-            for name, value in event.tags.items()
-            if self._tags is None or name in self._tags
-        }
         return About(
-            tag=tag_of("", (), wanted),
+            tag=tag_of("", (), chosen(event.tags, self._tags)),
             provider=str(model.get("class_name") or "").partition("_")[0].lower(),
             model=str(model.get("model") or model.get("model_name") or ""),
             max_tokens=model.get("max_tokens"),

@@ -180,20 +180,24 @@ class Call:
 
 class Noting:
     """A block of the program's own: what it raises is noted, and raised on. `last` ends the call
-    then."""
+    then; `reads` says that nobody else reads the answer, so that leaving the block does too."""
 
-    __slots__ = ("_call", "_last")
+    __slots__ = ("_call", "_last", "_reads")
 
-    def __init__(self, call: Call, *, last: bool = False) -> None:
+    def __init__(self, call: Call, *, last: bool = False, reads: bool = False) -> None:
         self._call = call
         self._last = last
+        self._reads = reads
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        # A generator that is closed early has not failed: its owner wants no more of it.
+        # A generator that is closed early has not failed: its owner wants no more of it. Where that
+        # has forgotten it, nothing else will say so.
         if error is None or isinstance(error, GeneratorExit):
+            if error is not None and self._reads:
+                self._call.end()
             return
         self._call.fail(error)
         if self._last:

@@ -44,7 +44,7 @@ def tap_httpx(module: ModuleType, patches: Patches) -> None:
 
         def __iter__(self) -> Iterator[bytes]:
             call, network = self._call, self._network
-            with Noting(call):
+            with Noting(call, reads=True):
                 for part in self._inner:
                     _take(call, network, part)
                     yield part
@@ -65,7 +65,7 @@ def tap_httpx(module: ModuleType, patches: Patches) -> None:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             call, network = self._call, self._network
-            with Noting(call):
+            with Noting(call, reads=True):
                 async for part in self._inner:
                     _take(call, network, part)
                     yield part
