@@ -41,17 +41,15 @@ def paragraph(words: str, css: str = "") -> str:
 def preformatted(text: str) -> str:
     """Lines that keep their columns."""
     lines = "\n".join(map(_text, text.split("\n")))
-    return f'<div class="scroll"><pre>{lines}</pre></div>'
+    return _scrolled(f"<pre>{lines}</pre>")
 
 
 def grid(table: Table) -> str:
     """Figures, one row each thing."""
     head = "".join(f'<th scope="col">{_text(title)}</th>' for title in table.titles)
     rows = "".join(f"<tr>{_name(row)}{''.join(map(_cell, row.cells))}</tr>" for row in table.rows)
-    return (
-        f'<div class="scroll"><table><thead><tr><th>{_text(table.corner)}</th>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    titles = f"<tr><td>{_text(table.corner)}</td>{head}</tr>"
+    return _scrolled(f"<table><thead>{titles}</thead><tbody>{rows}</tbody></table>")
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:
@@ -60,7 +58,7 @@ def pairs(rows: Iterable[tuple[str, str]]) -> str:
         f'<tr><th scope="row">{_text(name)}</th><td class="words">{_lines(words)}</td></tr>'
         for name, words in rows
     )
-    return f'<div class="scroll"><table><tbody>{body}</tbody></table></div>' if body else ""
+    return _scrolled(f"<table><tbody>{body}</tbody></table>") if body else ""
 
 
 def drawings(charts: Sequence[Chart]) -> str:
@@ -94,6 +92,11 @@ def _name(row: Row) -> str:
 def _cell(cell: Cell) -> str:
     note = f"<small>{_text(cell.note)}</small>" if cell.note else ""
     return f"<td>{_text(cell.value)}{note}</td>"
+
+
+def _scrolled(inside: str) -> str:
+    """What may be wider than the page; it can be reached by the keyboard to be moved."""
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="figures">{inside}</div>'
 
 
 def _lines(words: str) -> str:
