@@ -145,7 +145,7 @@ def test_on_a_terminal_it_says_how_it_stands(
     monkeypatch.setattr(proxy_module, "_MANY", 0)
     monkeypatch.setattr(Display, "__call__", lambda _, now: shown.append(now))
     monkeypatch.setattr("command_shell.io.StringIO", Terminal)
-    place = ("--listen", "127.0.0.1:0", "--duration", "400ms", "--run-dir", str(tmp_path))
+    place = ("--listen", "127.0.0.1:0", "--duration", "600ms", "--run-dir", str(tmp_path))
     said = shell("proxy", simulator.removesuffix("/v1"), *place)
     assert said.code == 0
     assert shown

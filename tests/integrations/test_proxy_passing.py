@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
+import ssl
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proxy_world import (
@@ -30,9 +34,10 @@ from llm_latency_lens.integrations.proxy import client as client_module
 from llm_latency_lens.integrations.proxy import exchange as exchange_module
 from llm_latency_lens.integrations.proxy import gate as gate_module
 from llm_latency_lens.integrations.proxy import upstream as upstream_module
+from llm_latency_lens.integrations.proxy.outlet import Outlet
 from llm_latency_lens.providers import decode
 from llm_latency_lens.timeline import ErrorKind, Stage
-from llm_latency_lens.transport import Network
+from llm_latency_lens.transport import Network, Tls
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 EVENTS = [
@@ -639,3 +644,96 @@ async def test_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
             await client.say(GET)
             assert await client.hear(b"ok") == OK
     assert refused
+
+
+@looped
+async def test_a_client_that_is_torn_away() -> None:
+    async with serving(answering(b"")) as url, passing(url) as proxy, proxy.client() as client:
+        await client.say(asking(BODY))
+        await until(lambda: proxy.desk.counts.under_way)
+        client.reset()
+        call = await proxy.call()
+    assert call.fault is not None
+    assert call.fault[0] == "cancelled"
+
+
+@looped
+async def test_what_waits_in_an_outlet() -> None:
+    """In order, whatever the other side takes at a time; and thrown away once it has gone."""
+    mine, other = socket.socketpair()
+    with mine, other:
+        mine.setblocking(False)
+        other.setblocking(False)
+        emptied, broken = asyncio.Event(), asyncio.Event()
+        out = Outlet(mine, asyncio.get_running_loop())
+        out.on_empty, out.on_broken = emptied.set, broken.set
+        sent = bytes(range(256)) * 4096
+        out.write(sent)
+        assert out.full
+        out.write(b"more")
+        got = b""
+        while len(got) < len(sent) + 4:
+            with suppress(BlockingIOError):
+                got += other.recv(1 << 20)
+            await asyncio.sleep(0)
+        assert got == sent + b"more"
+        await asyncio.wait_for(emptied.wait(), 20)
+        assert not out.full
+        with suppress(BlockingIOError):
+            while True:
+                mine.send(sent)
+        out.write(b"x")
+        assert out.full
+        other.close()
+        await asyncio.wait_for(broken.wait(), 20)
+        assert (out.broken, out.full) == (True, False)
+        out.write(b"thrown away")
+        assert not out.full
+
+
+@looped
+async def test_an_outlet_whose_other_side_has_gone() -> None:
+    mine, other = socket.socketpair()
+    other.close()
+    with mine:
+        broken = asyncio.Event()
+        out = Outlet(mine, asyncio.get_running_loop())
+        out.on_broken = broken.set
+        out.write(b"x")
+        assert out.broken
+        await asyncio.wait_for(broken.wait(), 20)
+
+
+@looped
+async def test_rubbish_in_place_of_tls(tmp_path: Path) -> None:
+    """A server that breaks TLS off in the middle of an answer."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    go = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await Peer(reader, writer).hear()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        await go.wait()
+        sock = writer.get_extra_info("socket")
+        os.write(sock.fileno(), b"\x17\x03\x03\x00\x04rubb")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    network = Network(tls=Tls(ca_file=str(ca)), proxy=None)
+    async with passing(url, network=network) as proxy, proxy.client() as client:
+        await client.say(asking(BODY))
+        await client.hear(b"half")
+        go.set()
+        assert await client.hear_out() == b""
+        call = await proxy.call()
+    server.close()
+    assert call.fault is not None
+    assert call.fault[1] == "stream"
+    assert "TLS: " in call.fault[2]
+    assert call.tls_version == "TLSv1.3"

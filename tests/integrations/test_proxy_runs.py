@@ -19,6 +19,7 @@ from lens_servers import saying, simulating
 from proxy_world import chunked, looped, until
 
 from llm_latency_lens import UsageError
+from llm_latency_lens.engine.plan import Progress
 from llm_latency_lens.errors import RunError
 from llm_latency_lens.integrations.kept import Kept
 from llm_latency_lens.integrations.proxy import keeping as keeping_module
@@ -168,37 +169,34 @@ def test_who_is_in_a_hurry(tmp_path: Path) -> None:
     assert record.error.message == "the proxy was ended"
 
 
-def test_the_time_is_up(tmp_path: Path) -> None:
-    """With no grace, what is under way is cut off, and was cancelled."""
+def test_without_a_grace(tmp_path: Path) -> None:
+    """What is under way at the end is cut off, and was cancelled."""
     hangs = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
-    over = threading.Event()
+    told = threading.Event()
+    progress: list[Progress] = []
+
+    def look(now: Progress) -> None:
+        progress.append(now)
+        if now.in_flight:
+            told.set()
 
     def use(address: str) -> None:
-        with pytest.raises(httpx2.HTTPError):
-            httpx2.post(f"{address}/v1/chat/completions", content=BODY)
-        over.set()
+        with httpx2.stream("POST", f"{address}/v1/chat/completions", content=BODY) as answer:
+            assert told.wait(20)
+            os.kill(os.getpid(), signal.SIGTERM)
+            with pytest.raises(httpx2.HTTPError):
+                answer.read()
 
-    def ready(address: str) -> None:
-        threading.Thread(target=use, args=(address,), daemon=True).start()
-
-    progress: list[Any] = []
+    options: dict[str, Any] = {"raw": "off", "duration_s": 60, "grace_s": 0, "on_progress": look}
     with saying(hangs, hang=True) as base_url:
-        ran = run_proxy(
-            base_url.removesuffix("/v1"),
-            port=0,
-            run_dir=tmp_path / "run",
-            raw="off",
-            on_ready=ready,
-            on_progress=progress.append,
-            duration_s=0.6,
-            grace_s=0,
-        )
-    assert over.wait(20)
+        origin = base_url.removesuffix("/v1")
+        ran = proxying(origin, use, ends=False, run_dir=tmp_path / "run", **options)
     (route,) = ran.result.routes
     assert (route.cancelled, route.model, ran.interrupted) == (1, "sim", False)
     assert not (tmp_path / "run" / runs.TIMELINES).exists()
-    assert progress[-1].in_flight == 1
-    assert progress[-1].remaining_s < 0.6
+    left_s = progress[-1].remaining_s
+    assert left_s is not None
+    assert 0 < left_s < 60
 
 
 def test_through_tls(tmp_path: Path) -> None:
