@@ -52,6 +52,7 @@ targets:
     timeout: 5s
     jitter: 0
     stream: false
+    extra_body: {reasoning_effort: low}
     connections: warm
     insecure: true
     proxy: none
@@ -118,6 +119,7 @@ def test_everything_that_a_file_can_say(folder: Path) -> None:
     assert own.prompts == (Prompt.of("one"), Prompt.of("two"))
     assert (own.timeout_s, own.jitter, own.stream, own.proxy) == (5.0, 0.0, False, None)
     assert (own.tls_verify, own.connections) == (False, "warm")
+    assert own.extra_body == {"reasoning_effort": "low"}
     assert [(one.text, one.share) for one in own.promises] == [("e2e_ms<5s in 99 %", 0.99)]
     assert [(one.interval_s, one.max_queue_bytes) for one in found.push] == [
         (15.0, 64 * 1024**2), (60.0, 2 * 1024**2),

@@ -38,3 +38,15 @@ def test_a_turned_link_counts_though_the_time_is_the_same(tmp_path: Path) -> Non
     (tmp_path / "new").symlink_to("two")
     (tmp_path / "new").rename(tmp_path / "link")
     assert [files.changed() for _ in range(2)] == [False, True]
+
+
+def test_what_is_read_by_hand_is_no_change_but_what_changes_meanwhile_is(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    path.write_text("a")
+    files = Files([path])
+    path.write_text("longer")
+    files.note()
+    assert [files.changed() for _ in range(2)] == [False, False]
+    files.note()
+    path.write_text("and longer")
+    assert [files.changed() for _ in range(2)] == [False, True]

@@ -236,8 +236,8 @@ class _Reader(Gathering):
             **spans,
             **_only(
                 values, "base_url", "region", "project", "api_version", "aws_profile", "labels",
-                "api_key_env", "jitter", "max_tokens", "temperature", "stream", "connections",
-                "max_cost_usd_per_day",
+                "api_key_env", "jitter", "max_tokens", "temperature", "extra_body", "stream",
+                "connections", "max_cost_usd_per_day",
             ),
         )  # fmt: skip
         check_target(target, self.environ, book, held=held)

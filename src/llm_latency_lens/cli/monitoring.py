@@ -266,6 +266,7 @@ class Target:
         whole(1), None, "The most tokens that may come back.", shown_default="32"
     )
     temperature: Any = again(Asked, "temperature")
+    extra_body: Any = again(Asked, "extra_body")
     stream: Any = setting(
         switch(), None, "Ask for a stream, or for the answer in one piece.", shown_default="true"
     )

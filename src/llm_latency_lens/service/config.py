@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..decide.sla import Promise
 from ..request import Prompt, Secret
@@ -36,6 +36,7 @@ class TargetConfig:
     api_key_env: str | None = None
     api_key_file: Path | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
     interval_s: float = 60.0
     jitter: float = 0.1
     timeout_s: float = 30.0

@@ -232,6 +232,7 @@ class Monitor:
     async def _take_up(self) -> str | None:
         if self._reread is None:
             return "there is no file to read again"
+        self._files.note()  # before: what changes while they are read is read once more
         try:
             config = await asyncio.to_thread(self._reread)
             _check_same(self.config, config)
@@ -241,7 +242,8 @@ class Monitor:
             return str(error)
         self.config, self._book = config, book
         self._taken_up_unix_s = self._now_unix_s()
-        self._files = Files(config.files)
+        if config.files != self._files.paths:
+            self._files = Files(config.files)
         self.live.retarget(config.targets, config.alerts.down_after)
         self.metrics.retarget(config.targets)
         self.pushes.retarget(config.targets)

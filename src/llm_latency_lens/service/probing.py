@@ -86,6 +86,7 @@ def target_of(config: TargetConfig, key: str | None, environ: Mapping[str, str])
         temperature=config.temperature,
         stream=config.stream,
         headers=config.headers,
+        extra_body=config.extra_body,
     )
     place = Place(config.base_url, config.region, config.project, config.api_version)
     return locate(providers.get(config.provider), target, place, environ, api_key=key)

@@ -25,6 +25,10 @@ class Files:
         self._read = now
         return True
 
+    def note(self) -> None:
+        """They are about to be read, as they are now."""
+        self._read = self._last = self._look()
+
     def _look(self) -> _Seen:
         return tuple(map(_state, self.paths))
 
