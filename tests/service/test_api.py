@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,13 +16,16 @@ from watched_monitor import NOW_UNIX_S, TOKEN, FakeMonitor, failed, guarded, pro
 from llm_latency_lens.service import api
 from llm_latency_lens.service.alerts import Incident, Note
 from llm_latency_lens.service.api import Desk
+from llm_latency_lens.service.api.deciding import Wanted
+from llm_latency_lens.service.api.desk import WAITING
+from llm_latency_lens.service.api.faults import BusyError
 
 KEY = {"authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
 def monitor(tmp_path: Path) -> Iterator[FakeMonitor]:
-    found = FakeMonitor(
+    with FakeMonitor(
         tmp_path,
         target(
             "mini",
@@ -30,9 +34,8 @@ def monitor(tmp_path: Path) -> Iterator[FakeMonitor]:
             base_url="https://user:secret@api.example.com/v1?key=secret",
         ),
         target("haiku-eu", provider="anthropic", model="claude-haiku-4-5", region="eu"),
-    )
-    yield found
-    found.history.close()
+    ) as found:
+        yield found
 
 
 def client_of(monitor: FakeMonitor, key: dict[str, str] | None = None) -> TestClient:
@@ -244,15 +247,14 @@ def test_what_changes_something_needs_a_token(monitor: FakeMonitor) -> None:
 
 
 def test_nothing_can_be_changed_without_a_token(tmp_path: Path) -> None:
-    monitor = FakeMonitor(tmp_path, target("mini"), token=None)
-    open_app = Starlette(routes=api.routes(Desk(monitor)))
-    client = TestClient(open_app)
-    assert client.get("/api/v1/targets").status_code == 200
-    answer = client.post("/api/v1/probe", json={"target": "mini"})
-    assert answer.status_code == 403
-    assert "this needs a token" in answer.json()["error"]
-    assert client.delete("/api/v1/silences/x").status_code == 403
-    monitor.history.close()
+    with FakeMonitor(tmp_path, target("mini"), token=None) as monitor:
+        open_app = Starlette(routes=api.routes(Desk(monitor)))
+        client = TestClient(open_app)
+        assert client.get("/api/v1/targets").status_code == 200
+        answer = client.post("/api/v1/probe", json={"target": "mini"})
+        assert answer.status_code == 403
+        assert "this needs a token" in answer.json()["error"]
+        assert client.delete("/api/v1/silences/x").status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -321,6 +323,34 @@ def test_what_is_no_choice(
     answer = client.post("/api/v1/decision", json=wanted)
     assert answer.status_code in (400, 404)
     assert told in answer.json()["error"]
+
+
+def test_a_choice_between_very_many(tmp_path: Path) -> None:
+    many = (target(f"t{place}") for place in range(17))
+    with FakeMonitor(tmp_path, *many) as monitor, client_of(monitor) as client:
+        told = "a choice between 17 targets takes too long: name up to 16 of them with targets"
+        assert refused(client, "/decision") == (400, told)
+        told = "there is no 'batches': did you mean batch?"
+        assert told in refused(client, "/decision", profile="batches")[1]
+        told = "confidence: must be a number between 0.5 and 1, not 'high'"
+        assert refused(client, "/decision", confidence="high") == (400, told)
+
+
+def test_few_questions_are_worked_on_at_a_time(tmp_path: Path) -> None:
+    with FakeMonitor(tmp_path, target("mini"), target("haiku")) as monitor:
+        desk = Desk(monitor)
+
+        async def run() -> list[BaseException | Any]:
+            asking = (desk.series("mini", 0.0, 60.0, 60.0) for _ in range(WAITING + 1))
+            asked = await asyncio.gather(*asking, return_exceptions=True)
+            deciding = (desk.decision(Wanted(), 0.0, 60.0) for _ in range(2))
+            return [*asked, *await asyncio.gather(*deciding, return_exceptions=True)]
+
+        *found, refusal, decided, other = asyncio.run(run())
+    assert found == [[]] * WAITING
+    assert isinstance(refusal, BusyError)
+    assert str(decided).startswith("no probe since 24h succeeded")
+    assert isinstance(other, BusyError)
 
 
 def test_other_methods_and_paths(client: TestClient) -> None:

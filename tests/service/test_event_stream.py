@@ -23,9 +23,8 @@ from llm_latency_lens.service.probe import Probe
 
 @pytest.fixture
 def monitor(tmp_path: Path) -> Iterator[FakeMonitor]:
-    found = FakeMonitor(tmp_path, target("mini"))
-    yield found
-    found.history.close()
+    with FakeMonitor(tmp_path, target("mini")) as found:
+        yield found
 
 
 def probe(at: float = NOW_UNIX_S, **more: Any) -> Probe:

@@ -60,13 +60,14 @@ def test_everything_is_described() -> None:
     ],
 )
 def test_answers_are_as_described(path: str, tmp_path: Path) -> None:
-    monitor = FakeMonitor(tmp_path, target("mini", promises=promises()), target("haiku"))
-    for place in range(4):
-        monitor.keep(row("mini", NOW_UNIX_S - 60 - place), row("haiku", NOW_UNIX_S - 60 - place))
-    monitor.keep(failed("mini", NOW_UNIX_S - 50))
-    client = TestClient(Starlette(routes=api.routes(Desk(monitor))))
-    answer = client.get(f"/api/v1{path}")
-    monitor.history.close()
+    with FakeMonitor(tmp_path, target("mini", promises=promises()), target("haiku")) as monitor:
+        for place in range(4):
+            monitor.keep(
+                row("mini", NOW_UNIX_S - 60 - place), row("haiku", NOW_UNIX_S - 60 - place)
+            )
+        monitor.keep(failed("mini", NOW_UNIX_S - 50))
+        client = TestClient(Starlette(routes=api.routes(Desk(monitor))))
+        answer = client.get(f"/api/v1{path}")
     where = path.partition("?")[0].replace("/targets/mini", "/targets/{name}")
     described = DOCUMENT["paths"][f"/api/v1{where}"]["get"]["responses"]
     schema = described[str(answer.status_code)]["content"]["application/json"]["schema"]
@@ -74,10 +75,9 @@ def test_answers_are_as_described(path: str, tmp_path: Path) -> None:
 
 
 def test_the_service_gives_it_too(tmp_path: Path) -> None:
-    monitor = FakeMonitor(tmp_path, target("mini"))
-    client = TestClient(Starlette(routes=api.routes(Desk(monitor))))
-    assert client.get("/api/v1/openapi.json").json() == json.loads(json.dumps(DOCUMENT))
-    monitor.history.close()
+    with FakeMonitor(tmp_path, target("mini")) as monitor:
+        client = TestClient(Starlette(routes=api.routes(Desk(monitor))))
+        assert client.get("/api/v1/openapi.json").json() == json.loads(json.dumps(DOCUMENT))
 
 
 def _components() -> dict[str, Any]:

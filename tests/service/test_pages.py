@@ -30,18 +30,17 @@ BASE = "http://127.0.0.1:9464"
 
 @pytest.fixture
 def monitor(tmp_path: Path) -> Iterator[FakeMonitor]:
-    found = FakeMonitor(
+    with FakeMonitor(
         tmp_path,
         target("mini", labels={"team": "search"}, promises=promises(), api_key=Secret("sk-12345")),
         target("haiku-eu", provider="anthropic", model="claude-haiku-4-5", region="eu"),
         target("new", provider="mistral", model=HOSTILE, api_key_env="MISTRAL_KEY"),
-    )
-    found.keep(
-        *(row("mini", NOW_UNIX_S - 60 * place, ttft_ms=100.0 + place) for place in range(30, 0, -1))
-    )
-    found.keep(*(failed("haiku-eu", NOW_UNIX_S - place, http_status=503) for place in (90, 60, 30)))
-    yield found
-    found.history.close()
+    ) as found:
+        for place in range(30, 0, -1):
+            found.keep(row("mini", NOW_UNIX_S - 60 * place, ttft_ms=100.0 + place))
+        for back in (90, 60, 30):
+            found.keep(failed("haiku-eu", NOW_UNIX_S - back, http_status=503))
+        yield found
 
 
 def client_of(monitor: FakeMonitor) -> TestClient:
@@ -117,7 +116,7 @@ def test_the_overview_says_how_all_stand(monitor: FakeMonitor, client: TestClien
     assert "down 1" in text
     assert "available, last hour 50 % 33 probes" in text
     assert "cost today $0.003" in text
-    assert "critical haiku-eu haiku-eu is down for 1 min 30 s" in text
+    assert "critical haiku-eu is down for 1 min 30 s" in text
     assert text.index("claude-haiku-4-5 · eu down 1 incident") < text.index("gpt-4o-mini up")
     assert "server" not in text
     assert "timeout 503" in text
@@ -252,15 +251,14 @@ def test_a_comparison(monitor: FakeMonitor, client: TestClient) -> None:
 
 
 def test_a_comparison_of_none_and_of_too_many(tmp_path: Path) -> None:
-    monitor = FakeMonitor(tmp_path, *(target(f"t{n}") for n in range(9)), token=None)
-    every = "&".join(f"target=t{n}" for n in range(9))
-    with client_of(monitor) as client:
-        assert "Nothing chosen yet" in seen(client, "/compare")
-        text = seen(client, f"/compare?{every}")
-    assert "Only the first 8 are shown" in text
-    assert "t7 0 –" in text
-    assert "No probe succeeded in this time." in text
-    monitor.history.close()
+    with FakeMonitor(tmp_path, *(target(f"t{n}") for n in range(9)), token=None) as monitor:
+        every = "&".join(f"target=t{n}" for n in range(9))
+        with client_of(monitor) as client:
+            assert "Nothing chosen yet" in seen(client, "/compare")
+            text = seen(client, f"/compare?{every}")
+        assert "Only the first 8 are shown" in text
+        assert "t7 0 –" in text
+        assert "No probe succeeded in this time." in text
 
 
 # --- incidents, silences, about -------------------------------------------------------------
@@ -296,20 +294,19 @@ def test_a_silence_that_is_none(monitor: FakeMonitor, client: TestClient) -> Non
 
 def test_about(tmp_path: Path) -> None:
     receivers = (ReceiverConfig(name="ops", kind="slack", url=Secret("https://hooks/sk-12345")),)
-    monitor = FakeMonitor(
+    with FakeMonitor(
         tmp_path, target("mini", api_key_file=Path("/run/key")), token=None,
         alerts=AlertsConfig(receivers=receivers),
-    )  # fmt: skip
-    monitor.pushes.all = [PushHealth("http://influx:8086", 5, 2_000_000, 1, "refused")]
-    text = seen(client_of(monitor), "/about")
-    assert "alerts to ops (slack)" in text
-    assert "http://influx:8086 5 sent, 2.0 MB waiting, 1 lost: refused" in text
-    assert "from a file: /run/key" in text
-    assert "open to read; nothing can be changed" in text
-    assert "To silence from here, give the monitor a token." in seen(
-        client_of(monitor), "/incidents"
-    )
-    monitor.history.close()
+    ) as monitor:  # fmt: skip
+        monitor.pushes.all = [PushHealth("http://influx:8086", 5, 2_000_000, 1, "refused")]
+        text = seen(client_of(monitor), "/about")
+        assert "alerts to ops (slack)" in text
+        assert "http://influx:8086 5 sent, 2.0 MB waiting, 1 lost: refused" in text
+        assert "from a file: /run/key" in text
+        assert "open to read; nothing can be changed" in text
+        assert "To silence from here, give the monitor a token." in seen(
+            client_of(monitor), "/incidents"
+        )
 
 
 # --- who may look ---------------------------------------------------------------------------
@@ -351,13 +348,12 @@ def test_a_login_leads_nowhere_else(client: TestClient, there: str) -> None:
 
 
 def test_without_a_token_nobody_logs_in(tmp_path: Path) -> None:
-    monitor = FakeMonitor(tmp_path, target("mini"), token=None)
-    with client_of(monitor) as client:
+    open_to_all = FakeMonitor(tmp_path, target("mini"), token=None)
+    with open_to_all as monitor, client_of(monitor) as client:
         for method in ("GET", "POST"):
             answer = client.request(method, "/login", follow_redirects=False)
             assert answer.headers["location"] == "/"
         assert "Probe now" not in seen(client, "/targets/mini")
-    monitor.history.close()
 
 
 # --- files and pictures ---------------------------------------------------------------------

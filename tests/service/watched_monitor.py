@@ -134,6 +134,12 @@ class FakeMonitor:
         self.answers: dict[str, Row] = {}
         self.asked: list[str] = []
 
+    def __enter__(self) -> FakeMonitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.history.close()
+
     def keep(self, *rows: Row) -> None:
         for one in rows:
             self.history.add(one)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -57,4 +59,6 @@ def make_app(monitor: Served) -> ASGIApp:
         *api.routes(desk),
         *pages.routes(desk),
     ]
-    return Guard(Starlette(routes=routes), lambda: monitor.config.serve, monitor.clock)
+    packed = Middleware(GZipMiddleware, minimum_size=4096, compresslevel=4)
+    app = Starlette(routes=routes, middleware=[packed])
+    return Guard(app, lambda: monitor.config.serve, monitor.clock)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...clock import SECOND_NS
 from ...errors import UsageError
-from ..config import TargetConfig
+from ..config import DAY_S, TargetConfig
 from .deciding import Wanted, decide
 from .faults import BusyError, NotThereError
 from .shapes import Budget, Happened, Opened, Reloaded, budgets_of
@@ -32,9 +32,13 @@ T = TypeVar("T")
 AT_ONCE = 2
 WAITING = 16
 MOST_POINTS = 1000
-MOST_ROWS = 20_000
+MOST_ROWS = 8_000
 """Probes that a decision is made from, of all candidates together, the newest of each: more would
 keep others waiting for an answer that they hardly change."""
+MOST_CANDIDATES = 16
+"""What a decision is made between at most; it takes seconds as it is."""
+DAYS_S = 300.0
+"""How long what days came to is not asked again: but for the last of them it stays the same."""
 POINTS = 240
 """Points that a span is divided into at most where nobody says a step."""
 STEPS_S = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
@@ -48,6 +52,7 @@ class Desk:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._deciding = asyncio.Semaphore(1)
         self._waiting = 0
+        self._days: dict[str, tuple[float, list[Bin]]] = {}
         self.stream = Stream(self._happened, monitor.clock)
         monitor.takers.append(self.stream)
 
@@ -100,6 +105,18 @@ class Desk:
         history = self.monitor.history
         return await self._ask(lambda: history.series(name, since_unix_s, until_unix_s, step_s))
 
+    async def days(self, name: str, count: int) -> list[Bin]:
+        """The last days of UTC, as they were up to five minutes ago."""
+        now_unix_s = self.now_unix_s
+        at_unix_s, found = self._days.get(name, (0.0, []))
+        if not 0.0 <= now_unix_s - at_unix_s < DAYS_S:
+            until = ceil(now_unix_s / DAY_S) * DAY_S
+            found = await self.series(name, until - count * DAY_S, until, DAY_S)
+            known = {one.name for one in self.targets}
+            self._days = {key: kept for key, kept in self._days.items() if key in known}
+            self._days[name] = now_unix_s, found
+        return found
+
     async def rows(
         self,
         name: str,
@@ -122,6 +139,11 @@ class Desk:
         chosen = [self.target(name) for name in dict.fromkeys(wanted.targets)] or [*self.targets]
         if len(chosen) < 2:
             raise UsageError("a choice needs two targets or more")
+        if len(chosen) > MOST_CANDIDATES:
+            raise UsageError(
+                f"a choice between {len(chosen)} targets takes too long: name up to"
+                f" {MOST_CANDIDATES} of them with targets"
+            )
         if self._deciding.locked():
             raise BusyError("another decision is being made: ask again when it is done")
         async with self._deciding:

@@ -163,9 +163,9 @@ def _figures(every: Sequence[TargetNow], opened: int) -> Iterable[Figure]:
                  telling.mood_of(mean))  # fmt: skip
     costs = [one.cost_today_usd for one in every if one.cost_today_usd is not None]
     unknown = len(every) - len(costs)
-    note = (
-        f"without {unknown} whose price is not known" if costs and unknown else "since midnight UTC"
-    )
+    note = "since midnight UTC"
+    if costs and unknown:
+        note = f"without {unknown} of unknown cost"
     yield Figure("cost today", telling.usd(sum(costs, Decimal(0)) if costs else None), note)
 
 

@@ -13,7 +13,7 @@ RANGES = {"1h": 3600, "6h": 6 * 3600, "24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 *
 USUAL = "24h"
 WHOLE_S = 1e10
 """A step that holds any span, since steps are counted from the Unix epoch."""
-_LEAST_S, _MOST_S = 5.0, 60.0
+_LEAST_S, _MOST_S = 15.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from math import floor
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ async def target(desk: Desk, name: str, chosen: str | None) -> dict[str, Any]:
     """What the page shows. Raises UsageError for a target or a range that there is not."""
     config, now = desk.target(name), desk.now(name)
     span = span_of(chosen, desk.now_unix_s, config.interval_s)
-    read = await _read(desk, name, span)
+    read = await _read(desk, name, span, now.cost_today_usd if now else None)
     alerts = desk.monitor.alerts
     notes = alerts.notes(name, span.since_unix_s, span.until_unix_s)[::-1]
     incidents = [
@@ -118,26 +119,37 @@ async def target(desk: Desk, name: str, chosen: str | None) -> dict[str, Any]:
     }
 
 
-async def _read(desk: Desk, name: str, span: Span) -> Read:
+async def _read(desk: Desk, name: str, span: Span, today_usd: Decimal | None) -> Read:
     since, until = span.since_unix_s, span.until_unix_s
-    today = floor(desk.now_unix_s / DAY_S) * DAY_S
-    bins, whole, days, newest, failed = await asyncio.gather(
+    bins, wholes, days, newest = await asyncio.gather(
         desk.series(name, since, until, span.step_s),
         desk.series(name, since, until, WHOLE_S),
-        desk.series(name, today - (DAYS - 1) * DAY_S, today + DAY_S, DAY_S),
+        desk.days(name, DAYS),
         desk.rows(name, since, until, newest=_LISTED),
-        desk.rows(name, since, until, newest=_FAILED, failed=True),
     )
-    costs = {round(one.at_unix_s): one.cost_usd for one in days}
-    places = [int(today) - back * DAY_S for back in reversed(range(DAYS))]
-    known = [None if costs.get(at) is None else float(costs[at] or 0) for at in places]
+    whole = telling.whole(wholes)
+    failed = (
+        await desk.rows(name, since, until, newest=_FAILED, failed=True)
+        if whole is not None and whole.failed
+        else []
+    )
     return Read(
         steps=charting.placed(span, bins),
-        whole=telling.whole(whole),
-        days={"at": places, "cost": known},
+        whole=whole,
+        days=_days(days, desk.now_unix_s, today_usd),
         newest=newest[::-1],
         failed=failed[::-1],
     )
+
+
+def _days(bins: Sequence[Bin], now_unix_s: float, today_usd: Decimal | None) -> dict[str, Any]:
+    """What each day cost; of today it is known to the last probe."""
+    today = floor(now_unix_s / DAY_S) * DAY_S
+    costs = {round(one.at_unix_s): one.cost_usd for one in bins}
+    costs[today] = costs.get(today) if today_usd is None else today_usd
+    places = [today - back * DAY_S for back in reversed(range(DAYS))]
+    found = (costs.get(place) for place in places)
+    return {"at": places, "cost": [None if cost is None else float(cost) for cost in found]}
 
 
 def _few(probes: float) -> str:

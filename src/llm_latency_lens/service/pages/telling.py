@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..live import TargetNow
 
 NOTHING = "–"
-_GOOD, _FAIR = 0.999, 0.99
+_GOOD, _FAIR = 0.99, 0.95
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ const axes = (values) => [
     font: FONT,
     grid: { stroke: colour("--grid"), width: 1 },
     ticks: { show: false },
-    size: 58,
+    // as wide as the widest label
+    size: (_, labels) => Math.max(40, 14 + 7 * Math.max(0, ...(labels ?? []).map((one) => one.length))),
     gap: 4,
     space: 36,
     values: (_, splits) => splits.map((one) => (one === null ? "" : values(one))),
