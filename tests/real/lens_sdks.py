@@ -2,7 +2,8 @@
 
 `lens_sdks.py SDK ADDRESS PLAIN_ADDRESS` prints as JSON what the SDK understood both times and the
 records of the second. Two servers that begin alike give the same answers. `lens_sdks.py waits SDK
-ADDRESS COUNT` prints how long each of some streams took to begin.
+ADDRESS COUNT` prints how long each of some streams took to begin, `lens_sdks.py replay SDK ADDRESS`
+what it returned and what it returns of the recording.
 """
 
 from __future__ import annotations
@@ -11,10 +12,17 @@ import asyncio
 import inspect
 import json
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm_latency_lens import Record, instrument, uninstrument, watch
+from llm_latency_lens.integrations.replayed import Replay, keep, read, replaying
+from llm_latency_lens.integrations.sdk.watching import watching
+from llm_latency_lens.metrics.context import Context
+from llm_latency_lens.providers import decode
+from llm_latency_lens.store import runs
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 ASKED: Any = {"model": "sim", "messages": MESSAGES}
@@ -259,8 +267,28 @@ def waits(name: str, address: str, count: int) -> list[dict[str, Any]]:
     return [{"ttft_ms": (record.ttft_ns or 0) / 1e6, **record.hints_ms} for record in seen]
 
 
+def replay(name: str, address: str) -> dict[str, Any]:
+    """What the SDK returned, and what it returns of the recording where nobody listens."""
+    sdk, calls = SDKS[name], list[Any]()
+    with tempfile.TemporaryDirectory() as folder, watching(calls.append, (), None):
+        asked = answers(sdk, sdk.client(address))
+        keep(Path(folder) / "run", Context(id="one"), calls)
+        left = read(runs.load(Path(folder) / "run"))
+    recorded = [decode(kept.timeline) for _, kept in left]
+    with replaying(Replay(left, lambda *asked: AssertionError(asked)), (), None, None) as seen:
+        replayed = answers(sdk, sdk.client("http://127.0.0.1:9"))
+    return {
+        "asked": asked,
+        "replayed": replayed,
+        "recorded": list(map(told, recorded)),
+        "records": list(map(told, seen)),
+    }
+
+
 def main() -> None:
-    if sys.argv[1] == "waits":
+    if sys.argv[1] == "replay":
+        print(json.dumps(replay(*sys.argv[2:]), default=str))
+    elif sys.argv[1] == "waits":
         _, name, address, count = sys.argv[1:]
         print(json.dumps(waits(name, address, int(count))))
     else:

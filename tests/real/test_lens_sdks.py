@@ -88,6 +88,14 @@ def test_an_sdk_gets_what_it_got_before(simulate: Simulate, sdk: str) -> None:
     assert KEY not in json.dumps(found)
 
 
+@pytest.mark.parametrize("sdk", [name for name in SENT if name not in ("google", "bedrock")])
+def test_an_sdk_is_told_what_was_recorded(simulate: Simulate, sdk: str) -> None:
+    found = says("replay", sdk, address_of(simulate(**QUICK).base_url))
+    assert found["replayed"] == found["asked"]
+    assert found["records"] == found["recorded"]
+    assert [record["provider"] for record in found["records"]] == SENT[sdk]
+
+
 def test_a_retry_of_an_sdk_is_an_attempt(simulate: Simulate) -> None:
     plain, watched = (
         address_of(simulate(**QUICK, faults="429=10ms:#0").base_url) for _ in range(2)
