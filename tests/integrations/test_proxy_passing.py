@@ -255,6 +255,7 @@ async def test_nobody_is_there() -> None:
     [
         (b"", "network", "wait", "before the answer began: closed by the server"),
         (b"HTTP/1.1 20", "network", "wait", "before the answer began: closed by the server"),
+        (b"HTTP/1.1 101 Other\r\nUpgrade: x\r\n\r\n", "protocol", "wait", "for which nobody asked"),
         (b"SSH-2.0\r\n\r\n", "protocol", "wait", "what came is not HTTP/1.1: "),
         (
             b"HTTP/1.1 200 OK\r\nA: " + 70_000 * b"a",

@@ -252,7 +252,7 @@ def call_of(body: bytes, path: str = "/v1/chat/completions") -> Call:
 
 @pytest.mark.parametrize("raw", ["full", "redacted", "off"])
 def test_the_keeper_keeps_calls(tmp_path: Path, raw: Any) -> None:
-    keeper = Keeper(Errand(str(tmp_path), raw))
+    keeper = Keeper(Errand(str(tmp_path), raw), pytest.fail)
     keeper.take(call_of(BODY))
     keeper.take(call_of(b'{"text": "asks no model"}', "/v1/completions"))
     keeper.take(
@@ -268,6 +268,16 @@ def test_the_keeper_keeps_calls(tmp_path: Path, raw: Any) -> None:
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert (b"yes" in kept) == (raw == "full")
     assert KEY.encode() not in kept
+
+
+def test_the_keeper_warns_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    keeper = Keeper(Errand(str(tmp_path)), said.append)
+    keeper._kept._told.error = "the disk is full"
+    for _ in range(2):
+        keeper.take(call_of(BODY))
+    assert said == ["the disk is full (calls go through all the same)"]
+    assert keeper.finish().kept.lost == 2
 
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ class Kept:
                 safe_prefix=safe_prefix if blank else None,
             )
 
+    @property
+    def error(self) -> str | None:
+        """Why no more is kept, in one line; None while all is well."""
+        return self._told.error
+
     def take(self, call: Call) -> None:
         """One call that has ended; its place in the program is told from the folder."""
         with self._lock:

@@ -82,7 +82,6 @@ class Exchange:
         self.request: Body = head.body()
         """What of the request is still to come."""
         self.tunnel = False
-        self.status = 0
         self._desk = desk
         self._client = client
         self._head = head
@@ -289,7 +288,8 @@ class Exchange:
             raise HeadError(f"not HTTP/1.1: a head of more than {MOST >> 10} KiB")
 
     def _begin_body(self, head: AnswerHead) -> None:
-        self.status = head.status
+        if head.status == 101 and not self._head.tunnels:
+            raise HeadError("an answer in another protocol (status 101), for which nobody asked")
         self._stage = Stage.STREAM
         self._answer_head = head
         self._answer = head.body(self._head.method)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httptools
@@ -40,9 +41,11 @@ class Report(msgspec.Struct):
 
 
 class Keeper:
-    """Takes calls. Raises StoreError where the run cannot be written."""
+    """Takes calls; `warn` is told once, when no more can be kept. Raises StoreError where the run
+    cannot be begun."""
 
-    def __init__(self, errand: Errand) -> None:
+    def __init__(self, errand: Errand, warn: Callable[[str], object]) -> None:
+        self._warn: Callable[[str], object] | None = warn
         self._kept = Kept(Path(errand.run), errand.raw, None, keep_text=errand.keep_text)
         self._others = 0
 
@@ -53,6 +56,9 @@ class Keeper:
         ask = recognise(call.method, call.url) or Ask(call.hint or "", "chat")
         if asks(ask, call.url, call.asked):
             self._kept.take(call)
+            if self._kept.error is not None and self._warn is not None:
+                self._warn(f"{self._kept.error} (calls go through all the same)")
+                self._warn = None
         else:
             self._others += 1
 
@@ -85,7 +91,7 @@ def main() -> int:
     stand_back()
     errand = msgspec.json.decode(sys.stdin.buffer.readline(), type=Errand)
     try:
-        keeper = Keeper(errand)
+        keeper = Keeper(errand, _complain)
         while (call := load(sys.stdin.buffer.read)) is not None:
             keeper.take(call)
         report = keeper.finish()
@@ -94,6 +100,10 @@ def main() -> int:
     with contextlib.suppress(BrokenPipeError):  # the proxy was killed; its calls are kept
         os.write(sys.stdout.fileno(), msgspec.json.encode(report) + b"\n")
     return 0
+
+
+def _complain(words: str) -> None:
+    print(f"latency-lens: warning: {words}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

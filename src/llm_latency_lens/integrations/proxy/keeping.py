@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -17,12 +18,15 @@ from ..outside.wire import parts_of
 from ..sdk.call import Call
 from .keeper import Errand, Report
 
+GONE = "the process that keeps the calls ended before its time"
 _MOST_WAITING = 128 * 1024 * 1024
 """Bytes of calls that may wait for the keeper; with more, calls are lost, and counted."""
 _PIECE = 256 * 1024
 _PIPE_SIZE = 1 << 20
 _SET_PIPE_SIZE = 1031
 """fcntl(2), F_SETPIPE_SZ; Python has its name on Linux alone."""
+
+_log = logging.getLogger(__name__)
 
 
 class Keeping:
@@ -83,6 +87,7 @@ class Keeping:
         except BlockingIOError:
             return
         except OSError:  # it has gone: what waits will never be taken
+            _log.warning("%s: calls go through, and are not kept any more", GONE)
             self._waiting.clear()
             self._size = _MOST_WAITING
             return
@@ -119,7 +124,7 @@ class Keeping:
         out, _ = self._process.communicate()
         with contextlib.suppress(msgspec.DecodeError):
             return msgspec.json.decode(out, type=Report)
-        return Report(Told(), error="the process that keeps the calls ended before its time")
+        return Report(Told(), error=GONE)
 
 
 def _enlarge(fd: int) -> None:
