@@ -131,7 +131,9 @@ def test_failures_in_bursts_count_for_less() -> None:
     question = of_share(calm, bursts)
     assert question.b == pytest.approx(0.04)
     assert question.worth[1] < 100
-    assert one(made(failed=calm), made(failed=bursts), "error_rate").answer != "worse"
+    found = one(made(failed=calm), made(failed=bursts), "error_rate")
+    assert found.answer != "worse"
+    assert (found.enough, found.pilot) == (None, 72_000)  # one burst of 40 does not tell the next
 
 
 def test_holm() -> None:
@@ -182,12 +184,46 @@ def test_more_is_better_of_speeds() -> None:
 
 
 def test_few_requests_are_not_enough_and_it_says_how_many_are() -> None:
-    found = one(drawn(100, 3), drawn(100, 4), "ttft_ms.p95")
+    found = one(drawn(100, 5), drawn(100, 6), "ttft_ms.p95")
     assert found.answer == "not enough data"
-    assert found.finds == "10 %"
-    assert found.enough is not None
-    assert 600 < found.enough < 30_000
-    assert found.enough % 100 == 0
+    assert (found.finds, found.enough, found.pilot) == ("10 %", 3800, None)
+
+
+def test_a_quantile_with_too_few_beyond_it_names_a_pilot_with_twenty() -> None:
+    """p95 of 50 independent requests: 2.5 lie beyond. 400 have 20, of the p99 2,000 would."""
+    few = one(drawn(50, 5), drawn(50, 6), "ttft_ms.p95")
+    assert (few.answer, few.enough, few.pilot) == ("not enough data", None, 400)
+    tail = one(drawn(100, 5), drawn(100, 6), "ttft_ms.p99")
+    assert tail.run_worth == 85  # 100 / 1.176, rounded down to two digits
+    assert (tail.enough, tail.pilot) == (None, 2400)  # 100 / 85 x 20 / 0.01
+    assert one(drawn(50, 5), drawn(50, 6), "ttft_ms.p50").enough is not None
+
+
+def test_a_pilot_too_short_to_know_its_memory_names_a_longer_one() -> None:
+    """20 independent requests must lie beyond the figure; the pilot is a standard error longer."""
+    short, long = (one(*busy(n), "ttft_ms.p95") for n in (500, 5000))
+    assert short.run_worth is not None
+    memory = 500 / short.run_worth
+    assert memory == pytest.approx(4.589, abs=1e-3)
+    longer = memory * (1 + np.sqrt(2 * (10 * memory + 1) / 500))
+    assert (short.enough, short.pilot) == (None, 100 * np.ceil(20 / 0.05 * longer / 100))
+    assert (long.enough, long.pilot) == (14_000, None)
+
+
+def test_the_middle_of_a_queue_is_known_sooner_than_its_tail_and_a_mean_in_between() -> None:
+    middle, mean, tail = (one(*busy(500), f"ttft_ms.{of}").pilot for of in ("p50", "mean", "p95"))
+    assert (middle, mean, tail) == (None, 1600, 2700)
+
+
+def busy(n: int) -> tuple[Sample, Sample]:
+    """Two runs whose logarithms are autoregressive: 0.7 of each is that of the request before."""
+    both = []
+    for seed in (1, 2):
+        steps = RNG(seed).normal(size=n)
+        for i in range(1, n):
+            steps[i] += 0.7 * steps[i - 1]
+        both.append(made(200 * np.exp(steps / 5)))
+    return both[0], both[1]
 
 
 def test_as_many_as_named_find_a_tenth() -> None:
@@ -261,6 +297,9 @@ def test_a_run_that_remembers_for_too_long_is_not_judged() -> None:
     assert found.answer == "not enough data"
     assert found.note is not None
     assert found.note.startswith("requests resemble their neighbours")
+    assert found.enough is None
+    assert found.pilot is not None
+    assert found.pilot > 300
     assert (found.change_limits, found.p_value) == (None, 1.0)
 
 

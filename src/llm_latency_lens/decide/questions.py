@@ -30,6 +30,11 @@ POWER = 0.9
 """Probability with which a change should be found by as many requests as are called enough."""
 FEWEST = 6
 """Requests below which nothing is asked."""
+FEWEST_BEYOND = 3
+"""Independent observations that must lie beyond a quantile before a size is named for it: with
+fewer its neighbourhood is not seen."""
+_SLOWEST = 0.1
+"""Share of the observations, the slowest, whose memory decides how much a mean varies."""
 LOOSE = 1.5
 """Up to this autocorrelation time requests count as independent: so much is seen by chance."""
 
@@ -51,6 +56,12 @@ class Question(Protocol):
     @property
     def memory(self) -> float:
         """Autocorrelation time of the requests."""
+        ...
+
+    @property
+    def rare(self) -> float:
+        """Share of the observations that tell for how long the figure is remembered and, of a
+        quantile, how dense the sample is there: those beyond it, on the side that has fewer."""
         ...
 
     @property
@@ -92,6 +103,10 @@ class OfQuantile:
     def worth(self) -> tuple[float, float]:
         return self.pair.worth_a, self.pair.worth_b
 
+    @property
+    def rare(self) -> float:
+        return min(self.pair.level, 1.0 - self.pair.level)
+
     def larger(self, factor: float, shift: float) -> float:
         return quantiles.larger(self.pair.moved(factor, shift))
 
@@ -123,6 +138,10 @@ class OfMean:
     def worth(self) -> tuple[float, float]:
         return self.of_a.worth, self.of_b.worth
 
+    @property
+    def rare(self) -> float:
+        return 1.0 if self.memory <= LOOSE else _SLOWEST
+
     def larger(self, factor: float, shift: float) -> float:
         return means.larger(self.of_a.scaled(factor, shift), self.of_b)
 
@@ -153,6 +172,13 @@ class OfShare:
     @property
     def worth(self) -> tuple[float, float]:
         return self.of_a.size, self.of_b.size
+
+    @property
+    def rare(self) -> float:
+        if self.memory <= LOOSE:
+            return 1.0
+        hits, size = self.of_a.hits + self.of_b.hits, sum(self.worth)
+        return min(hits, size - hits) / size
 
     def larger(self, factor: float, shift: float) -> float:
         return rates.larger(self.of_a.raised(self.a * (factor - 1.0) + shift), self.of_b)
@@ -192,12 +218,12 @@ def of_share(a: Floats, b: Floats) -> OfShare:
     return OfShare(of_a, of_b, memory, _trusted(memory, a, b))
 
 
-def longest_memory(memory: float, requests: int) -> float:
-    """What an autocorrelation time of so many requests may be in truth: three standard errors more
-    (Sokal's, with a window of five times itself); a short run sees too little of it."""
+def longer_memory(memory: float, requests: int, errors: float) -> float:
+    """An autocorrelation time, seen by so many requests, that is so many standard errors longer
+    (Sokal's, with a window of five times itself)."""
     if memory <= LOOSE:
         return memory
-    return memory * (1.0 + 3.0 * sqrt(2.0 * (10.0 * memory + 1.0) / requests))
+    return memory * (1.0 + errors * sqrt(2.0 * (10.0 * memory + 1.0) / requests))
 
 
 def _trusted(memory: float, a: Sized, b: Sized) -> bool:

@@ -4,7 +4,7 @@ Three answers: worse, not worse, not enough data. "Worse" is a statement with an
 alpha over all figures that are tested (Holm's correction). "Not worse" is said only where a change
 of the allowed size (10 %, or one percentage point of a share, where none is allowed) would have
 been found with 90 % probability; else the answer is "not enough data", and how many requests would
-be enough.
+be enough, or could tell how many are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 from ..errors import UsageError
-from ..metrics.intervals import LEVELS, Floats
+from ..metrics.intervals import FEWEST_CORRELATED, LEVELS, Floats
 from . import questions
 from .questions import Gaps, Question
 from .sample import KEPT, Sample, value
@@ -43,6 +43,9 @@ _FIGURES = tuple(name for name in ("itl_ms", *KEPT) if name not in _NEITHER)
 COMPARABLE = (*(f"{name}.{of}" for name in _FIGURES for of in _STATISTICS), RATE, COST)
 
 _HALVINGS = 24
+_ERRORS, _PILOT_ERRORS = 3.0, 1.0
+"""Standard errors by which the memory is taken for longer than seen: short runs see too little of
+it. A pilot that turns out too short names the next; a size called enough is believed."""
 _OTHER_CHANGE = 0.10
 _OTHER_POINTS = 0.01
 """What should be found where no change is allowed: a share of the figure, points of a rate."""
@@ -114,7 +117,8 @@ class Answered(msgspec.Struct, kw_only=True, frozen=True):
     figures at once with probability 1 - alpha. `requests` are how many of each the figure is made
     of, `worth` how many independent ones (of gaps: gaps) they count for. `p_value` is corrected
     for the number of figures. `finds` is the change, beyond what is allowed, that `enough` requests
-    in each run would find.
+    in each run would find. Where the requests are too few to name that number, there is `pilot`
+    instead: so many in each run could.
     """
 
     metric: str
@@ -131,6 +135,7 @@ class Answered(msgspec.Struct, kw_only=True, frozen=True):
     run_worth: float | None
     finds: str | None
     enough: int | None
+    pilot: int | None
     note: str | None
 
 
@@ -286,6 +291,7 @@ def _answer(asked: _Asked, p_value: float | None, alpha: float, count: int) -> A
     if p_value > alpha:
         sure = question.trusted and (has >= needed or _excluded(asked, limits))
         answer = "not worse" if sure else "not enough data"
+    enough, pilot = _wanted(asked, question, needed)
     a, b = asked.values or (question.a, question.b)
     return Answered(
         metric=asked.metric,
@@ -301,7 +307,8 @@ def _answer(asked: _Asked, p_value: float | None, alpha: float, count: int) -> A
         baseline_worth=worth[0],
         run_worth=worth[1],
         finds=finds,
-        enough=_requests(asked, question, needed),
+        enough=enough,
+        pilot=pilot,
         note=None if question.trusted else _FORGETFUL,
     )
 
@@ -325,6 +332,7 @@ def _unanswered(asked: _Asked) -> Answered:
         run_worth=None,
         finds=None,
         enough=None,
+        pilot=None,
         note=asked.note,
     )
 
@@ -348,15 +356,35 @@ def _enough(asked: _Asked, question: Question, alpha: float) -> tuple[float, str
     return question.enough(asked.sign * share * question.a * factor, alpha), f"{100 * share:g} %"
 
 
-def _requests(asked: _Asked, question: Question, needed: float) -> int | None:
-    """Requests that are worth so many observations; None where no number would do."""
-    memory = question.memory
-    doubt = questions.longest_memory(memory, min(asked.sizes)) / memory
-    found = needed * doubt * sum(asked.sizes) / sum(question.worth)
-    if not isfinite(found):
-        return None
-    size = max(questions.FEWEST, ceil(found))
-    unit: int = 10 ** max(0, len(str(size)) - 2)  # two digits: it is an estimate
+def _wanted(asked: _Asked, question: Question, needed: float) -> tuple[int | None, int | None]:
+    """Requests that are enough; or, where these are too few to say how many are, those of a pilot
+    that could; neither where no number would do.
+
+    A tail remembers longer than the middle, and only what lies in it shows for how long. So what is
+    asked of a whole sample before its memory is believed is asked of its tail here.
+    """
+    if not isfinite(needed):
+        return None, None
+    alone, size = question.memory <= questions.LOOSE, min(asked.sizes)
+    beyond = questions.FEWEST_BEYOND if alone else FEWEST_CORRELATED
+    if not question.trusted or _requests(asked, question, beyond / question.rare, 0.0) > size:
+        least = FEWEST_CORRELATED * questions.longer_memory(question.memory, size, _PILOT_ERRORS)
+        tail = _requests(asked, question, FEWEST_CORRELATED / question.rare, _PILOT_ERRORS)
+        return None, _two_digits(max(least, tail))
+    return _two_digits(_requests(asked, question, needed, _ERRORS)), None
+
+
+def _requests(asked: _Asked, question: Question, observations: float, errors: float) -> float:
+    """Requests that are worth so many observations, should they remember so many standard errors
+    longer than is seen."""
+    longer = questions.longer_memory(question.memory, min(asked.sizes), errors) / question.memory
+    return observations * longer * sum(asked.sizes) / sum(question.worth)
+
+
+def _two_digits(requests: float) -> int:
+    """Rounded up: it is an estimate."""
+    size = max(questions.FEWEST, ceil(requests))
+    unit: int = 10 ** max(0, len(str(size)) - 2)
     return -(-size // unit) * unit
 
 

@@ -136,14 +136,13 @@ def explained(one: Answered) -> str:
         return str(one.note)
     why = f"{one.note}; " if one.note else ""
     more = f" beyond the {one.allowed} that are allowed" if not one.allowed.startswith("0 ") else ""
+    finds = f"find a change by {one.finds}{more}"
+    has = f"the baseline has {one.baseline_requests:,}, this run {one.run_requests:,}"
+    if one.pilot is not None:
+        return f"{why}{one.pilot:,} requests in each run could tell how many would {finds}; {has}"
     if one.enough is None:
-        return (
-            f"{why}no number of requests can be named that would find a change by {one.finds}{more}"
-        )
-    return (
-        f"{why}{one.enough:,} requests in each run would find a change by {one.finds}{more}; the"
-        f" baseline has {one.baseline_requests:,}, this run {one.run_requests:,}"
-    )
+        return f"{why}no number of requests can be named that would {finds}"
+    return f"{why}{one.enough:,} requests in each run would {finds}; {has}"
 
 
 def shown(metric: str, found: float | Decimal) -> str:
