@@ -7,6 +7,7 @@ lies within 1 % of the exact one. Where the samples are still there, quantiles a
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -141,10 +142,10 @@ def quantiles_of(counts: Mapping[int, int], shares: tuple[float, ...]) -> list[f
     """Linear interpolation between the samples of neighbouring ranks, as with the samples
     themselves; at least one sample there must be."""
     places = sorted(counts)
-    behind = list(accumulate(counts[place] for place in places))
+    behind = list(accumulate(map(counts.__getitem__, places)))
 
     def at(rank: int) -> float:
-        return value(next(p for p, seen in zip(places, behind, strict=True) if rank < seen))
+        return value(places[bisect_right(behind, rank)])
 
     found = []
     for share in shares:

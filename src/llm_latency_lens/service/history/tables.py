@@ -278,6 +278,9 @@ class Engine:
             "memory_limit": _MEMORY,
             "temp_directory": str(self._spill),
             "enable_external_file_cache": "false",
+            # What a question needed goes back to the system behind it.
+            "allocator_flush_threshold": "4MB",
+            "allocator_bulk_deallocation_flush_threshold": "4MB",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,6 +20,8 @@ from . import parts, tables
 from .parts import Part
 
 _MAGIC = b"PAR1"
+_SORTED = 60_000
+"""Rows that are sorted together: some 25 MB of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +148,42 @@ def pack(files: Files, segments: list[Part], exchanging: threading.Lock) -> None
 
 
 def join(files: Files, group: list[Part], length: int, exchanging: threading.Lock) -> None:
-    """Make one table of several that follow each other, named after so much of the first stamp."""
+    """Make one table of several that follow each other, named after so much of the first stamp.
+
+    Sorting all rows of a large day would need more memory than there is for it: it is done for some
+    targets after the others.
+    """
     folder = group[0].path.parent
     path = parts.table(folder, group[0].stamp[:length], group)
     order = "target, at_unix_ns" if folder == files.probes else "target, hour_unix_s"
     aside = _aside(path)
     source = tables.table_of(part.path for part in group)
+    sorted_parts: list[Path] = []
     try:
         with files.engine.session() as database:
-            database.ask(tables.copy(f"SELECT * FROM {source} ORDER BY {order}", aside))
+            for first, last in _chunks(database, source):
+                sorted_parts.append(aside.with_name(f"{len(sorted_parts)}.{aside.name}"))
+                some = f"SELECT * FROM {source} WHERE target BETWEEN ? AND ? ORDER BY {order}"
+                database.ask(tables.copy(some, sorted_parts[-1]), (first, last))
+            whole = tables.table_of(sorted_parts)
+            database.ask(tables.copy(f"SELECT * FROM {whole}", aside))
         with exchanging:
             parts.put(aside, path)
             parts.remove(group)
     finally:
-        aside.unlink(missing_ok=True)
+        for one in (aside, *sorted_parts):
+            one.unlink(missing_ok=True)
+
+
+def _chunks(database: tables.Database, source: str) -> Iterator[tuple[str, str]]:
+    """The first and the last target of some that have so many rows together."""
+    first, held = None, 0
+    counts = database.ask(f"SELECT target, count(*) FROM {source} GROUP BY ALL ORDER BY ALL")
+    for place, (target, count) in enumerate(counts):
+        first, held = first or target, held + count
+        if held >= _SORTED or place == len(counts) - 1:
+            yield first, target
+            first, held = None, 0
 
 
 def _aside(path: Path) -> Path:
