@@ -233,7 +233,12 @@ def test_what_is_dropped_is_no_record(calls: FrameworkCalls, url: str) -> None:
 def test_calls_that_never_end_are_forgotten(
     calls: FrameworkCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for number in range(99):
+        calls.begin(number, About(), None)
+    assert len(framework_calls._open.get()) <= 33
     monkeypatch.setattr(framework_calls, "_MOST_OPEN", 2)
+    for number in range(99):
+        calls.drop(number)
     for key in "abc":
         calls.begin(key, About(tag=key), None)
     for key in "abc":
@@ -262,6 +267,29 @@ def test_a_record_waits_for_its_cost(url: str) -> None:
     assert told.get_nowait().tag == "d"
     calls.close()
     assert len(calls.seen) == 0
+
+
+class _Teller:
+    """Something to call that has no name, and fails."""
+
+    def __init__(self) -> None:
+        self.told: list[str | None] = []
+
+    def __call__(self, record: Record) -> None:
+        self.told.append(record.tag)
+        raise RuntimeError("mine")
+
+
+def test_a_function_that_fails_is_told_of_the_next(url: str) -> None:
+    teller = _Teller()
+    calls = FrameworkCalls(teller, None, costs_later=True)
+    for tag in "ab":
+        calls.begin(tag, About(tag=tag))
+        LIBRARIES["httpx"](url)
+    calls.begin("c", About(tag="c"), None)
+    calls.end("c", Outcome())
+    calls.close()
+    assert sorted(tag or "" for tag in teller.told) == ["a", "b", "c"]
 
 
 def test_no_record_waits_for_ever(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ from .sdk.watching import OnRecord, Seen, Telling, Understanding
 
 _MOST_OPEN = 10_000
 """Calls whose end is waited for: a framework does not tell of every stream that is left early."""
+_MOST_AT_A_TIME = 32
+"""The same in one context, where a call that was left stays until its context goes."""
 _LONGEST_TAG = 200
 _PATIENCE_NS = 10_000_000_000
 """How long a record waits for what the framework says of its cost."""
@@ -171,7 +173,7 @@ class FrameworkCalls:
         around = self._around() if parent is ... else [self._by_key.get(parent)]
         call = FrameworkCall(self, about, [one for one in around if one and one.has_nothing()])
         self._by_key[key] = call
-        _open.set((*_still_open(), call))
+        _open.set((*_still_open()[-_MOST_AT_A_TIME:], call))
 
     def knows(self, key: object) -> bool:
         """Whether a call has begun and not ended."""
@@ -257,7 +259,7 @@ class _Worker:
 
     def __init__(self, understand: _Understood, tell: OnRecord, costs_later: bool) -> None:
         self._understand = understand
-        self._tell = tell
+        self._tell = harmless(tell)
         self._costs_later = costs_later
         self._numbers = count()
         self._parked: dict[FrameworkCall, tuple[int, Record]] = {}

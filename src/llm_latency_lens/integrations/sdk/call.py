@@ -34,7 +34,8 @@ def harmless(function: Callable[P, T]) -> Callable[P, T | None]:
         try:
             return function(*args, **kwargs)
         except Exception:  # noqa: BLE001  (the program's own call goes on, whatever happens here)
-            _log.debug("the lens failed in %s", function.__qualname__, exc_info=True)
+            name = getattr(function, "__qualname__", type(function).__qualname__)
+            _log.debug("the lens failed in %s", name, exc_info=True)
             return None
 
     return guarded
