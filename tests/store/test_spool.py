@@ -246,7 +246,7 @@ def test_a_full_disk_keeps_what_was_whole_and_gives_the_rest_back(
         timeout=30,
     )
     told = json.loads(done.stdout)
-    full = f"{path}: File too large; the run stops here, what was measured is reported"
+    full = f"{path}: File too large"
     assert told == {
         "error": full,
         "unsaved": {**{str(index): 100 for index in range(kept, 8)}, "99": 800},

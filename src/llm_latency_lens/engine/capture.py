@@ -28,7 +28,7 @@ from ..transport import Network
 from ..transport.limits import ensure_descriptors
 from .follower import Follower, Streaming
 from .orchestrator import Engine
-from .plan import Outcome, Plan
+from .plan import STOPS_HERE, Outcome, Plan
 from .ways import Way, Ways
 
 OnBeat = Callable[[Engine], None]
@@ -174,7 +174,7 @@ async def _spooled(job: _Job) -> tuple[list[Timeline], int]:
     if job.context.health:
         job.context.health.spool_bytes = spool.written
     if spool.error and not job.context.stopped_early:
-        job.context.stopped_early = str(spool.error)
+        job.context.stopped_early = f"{spool.error}; {STOPS_HERE}"
     return spool.unsaved(), spool.closed
 
 

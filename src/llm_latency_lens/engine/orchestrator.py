@@ -21,7 +21,7 @@ from ..timeline import ErrorKind, Stage, Timeline
 from .collection import no_collection
 from .holds import Holds
 from .ledger import Ledger
-from .plan import Outcome, Plan, Progress, Sink, Transport
+from .plan import STOPS_HERE, Outcome, Plan, Progress, Sink, Transport
 from .retries import backoff_ns
 from .scrub import scrub, scrub_body
 from .vitals import BEAT_NS, Vitals
@@ -295,7 +295,7 @@ class Engine:
             if beat % _FLUSH_BEATS == 0:
                 await self._sink.flush()
             if self._sink.error and not self._stopped_early:
-                self._stopped_early = str(self._sink.error)
+                self._stopped_early = f"{self._sink.error}; {STOPS_HERE}"
                 self._stop()
             if self._on_beat:
                 self._on_beat(self)

@@ -72,6 +72,10 @@ class Plan:
     """Blanked in whatever a server sends back."""
 
 
+STOPS_HERE = "the run stops here, what was measured is reported"
+"""What a full disk means for a run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A run as it stands. `live` samples finished requests; `rate` is of the whole run so far."""

@@ -123,9 +123,7 @@ class Spool:
                 offset += os.write(self._fd, memoryview(pending)[offset:])
         except OSError as error:
             self._lost += closed
-            self.error = StoreError(
-                f"{self.path}: {error.strerror}; the run stops here, what was measured is reported"
-            )
+            self.error = StoreError(f"{self.path}: {error.strerror}")
             os.ftruncate(self._fd, self.written)
             return
         self.written += len(pending)
