@@ -50,6 +50,7 @@ from .metrics.coldstart import Coldstart
 from .metrics.comparison import Comparison
 from .metrics.context import Context
 from .pricing import Estimate, Pricer, Prices
+from .providers import Provider
 from .record import EventKind, Record
 from .request import Operation, Prompt, Target
 from .sinks import Exported
@@ -109,8 +110,7 @@ class Lens:
         stream_to: Sequence[str] = (),
     ) -> None:
         _check(model, raw, tokenizer)
-        known, wanted = providers.get(provider), Operation(operation)
-        known.dialect(wanted)
+        known = _able(provider, wanted := Operation(operation))
         target = Target(
             provider,
             model,
@@ -449,6 +449,13 @@ def _check(model: str, raw: Raw, tokenizer: CountTokens | None) -> None:
         raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
     if raw == "redacted" and tokenizer:
         raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
+
+
+def _able(name: str, wanted: Operation) -> Provider:
+    """The provider. Raises UsageError for an unknown one, and where it cannot do what is wanted."""
+    found = providers.get(name)
+    found.dialect(wanted)
+    return found
 
 
 def _told(load: Load) -> dict[str, Any]:

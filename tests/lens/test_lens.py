@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from llm_latency_lens import (
     UsageError,
     load,
     load_trial,
+    optimize,
     send,
 )
 from llm_latency_lens.testing.config import SimConfig
@@ -152,6 +154,19 @@ def test_candidates_have_the_shortest_names_that_differ(
 def test_a_benchmark_is_no_trial(lens: Lens) -> None:
     with pytest.raises(UsageError, match="is the run of a benchmark: `load` reads it"):
         load_trial(lens.profile("hi").run_dir)
+
+
+def test_an_option_that_there_is_not_is_said(lens: Lens) -> None:
+    wrong: dict[str, Any] = {"reqests": 4}
+    for call, hint in (
+        (lens.benchmark, "no option 'reqests': did you mean requests?"),
+        (lens.records, "no option 'reqests': did you mean requests?"),
+        (lambda *_, **options: lens.compare({"b": lens}, "hi", **options), "did you mean requests"),
+        (lens.coldstart, "did you mean repeat?"),
+        (lambda *_, **options: optimize({"a": lens, "b": lens}, "hi", **options), "max_requests"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(hint)):
+            call("hi", **wrong)
 
 
 def test_without_a_prompt_nothing_is_sent(lens: Lens) -> None:

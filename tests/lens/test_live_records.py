@@ -163,6 +163,8 @@ def test_with_raw_off_they_come_at_the_end(url: str, tmp_path: Path) -> None:
 def test_what_cannot_be_sent_is_said(lens: Lens, url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="rate is -1"):
         lens.records("hi", rate=-1)
+    with pytest.raises(UsageError, match="there is no prompt to send"):
+        lens.records([])
     with lens.records("hi", requests=1):
         pass  # nothing was read: nothing is sent
     wrong = Lens(model="sim", base_url=url, api_key="none", proxy="nonsense://x",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Literal, TypedDict
 
 from ..clock import SECOND_NS
@@ -58,8 +59,19 @@ class Load(TypedDict, total=False):
     respect_rate_limits: bool
 
 
+def check_names(given: Mapping[str, object], known: type) -> None:
+    """Raise UsageError for an option that `known`, a TypedDict, does not have."""
+    names = known.__annotations__
+    for name in given:
+        if name not in names:
+            nearest = get_close_matches(name, names, n=1)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(names)}"
+            raise UsageError(f"no option {name!r}: {hint}")
+
+
 def check(load: Load) -> None:
     """Raise UsageError for a load that cannot be sent."""
+    check_names(load, Load)
     for name in ("requests", "concurrency", "max_concurrency"):
         value = load.get(name)
         if isinstance(value, int) and value < 1:

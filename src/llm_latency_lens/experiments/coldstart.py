@@ -22,7 +22,7 @@ from typing import TypedDict, Unpack
 from ..clock import SECOND_NS, Clock, SystemClock
 from ..costs import budget_of, price_of
 from ..engine.capture import Captured, Setup, capture
-from ..engine.load import Load, make_plan
+from ..engine.load import Load, check_names, make_plan
 from ..engine.orchestrator import Engine
 from ..engine.ways import Way, Ways
 from ..errors import UsageError
@@ -176,6 +176,7 @@ class _Step:
 
 def _design(cooling: Cooling, *, resumes: bool) -> _Design:
     """Raises UsageError for what is no such experiment."""
+    check_names(cooling, Cooling)
     gaps = cooling.get("idle_s", IDLE_S)
     repeat = cooling.get("repeat", REPEAT)
     prefix_words = cooling.get("prefix_words", PREFIX_WORDS)

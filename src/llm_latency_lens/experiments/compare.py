@@ -16,7 +16,7 @@ from typing import Any, TypedDict, Unpack
 from ..clock import SystemClock
 from ..costs import budget_of_arms
 from ..engine.capture import Captured, Setup, capture
-from ..engine.load import Load, make_plan
+from ..engine.load import Load, check_names, make_plan
 from ..engine.plan import OnProgress
 from ..engine.ways import Way, Ways
 from ..errors import UsageError
@@ -133,6 +133,7 @@ async def _compare(
 def _field(
     candidates: Mapping[str, Partaker], prompts: Sequence[Prompt], contest: Contest
 ) -> Field:
+    check_names(contest, Contest)
     if len(candidates) < 2:
         raise UsageError("a comparison needs two candidates or more")
     parties = parties_of(candidates, prompts)

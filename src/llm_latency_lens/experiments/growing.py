@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ..engine.load import check_names
 from ..errors import RunError, UsageError
 from ..metrics.context import Context
 from ..pricing import Prices
@@ -124,6 +125,7 @@ def _columns(scores: Scores, names: Sequence[str]) -> list[str]:
 def how_of(choice: Choice, found: Mapping[str, Growing], kept: Sequence[str]) -> How:
     from ..decide.choosing import How
 
+    check_names(choice, Choice)
     confidence = choice.get("confidence", 0.95)
     if not 0.5 < confidence < 1.0:
         raise UsageError(f"confidence is {confidence:g}: it must be between 0.5 and 1")

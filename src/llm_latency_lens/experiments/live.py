@@ -47,6 +47,8 @@ class LiveRun:
         self, party: Party, prompts: Sequence[Prompt], load: Load, context: Context
     ) -> None:
         check(load)
+        if not prompts:
+            raise UsageError("there is no prompt to send")
         keeping = party.keeping
         if keeping.raw == "off" and keeping.count_tokens:
             raise UsageError("with raw off nothing is left to count: use raw full with a tokenizer")

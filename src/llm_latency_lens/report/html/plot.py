@@ -37,7 +37,7 @@ class Plot:
     def spec(self) -> dict[str, Any]:
         """The chart as a specification of Vega-Lite, with its data, in the light theme's colours:
         `altair.Chart.from_dict` takes it."""
-        with needing("report", "spec", "vl_convert"):
+        with needing("report", "a plot", "vl_convert"):
             from .svg import alone
         return alone(self._chart, "light")
 
