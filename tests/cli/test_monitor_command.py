@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -18,6 +19,8 @@ import pytest
 from llm_latency_lens.cli.app import run
 from llm_latency_lens.cli.logs import start_logging
 from llm_latency_lens.cli.world import World
+from llm_latency_lens.service import monitor as monitoring
+from llm_latency_lens.service import serving
 
 _log = logging.getLogger("llm_latency_lens.test")
 
@@ -58,6 +61,52 @@ def test_it_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     assert {line["level"] for line in lines} == {"info"}
     assert (tmp_path / "data" / "journal").is_dir()
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_it_does_not_wait_for_names_that_nobody_resolves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, released, codes = threading.Event(), threading.Event(), []
+
+    def hang(*_: object, **__: object) -> list[object]:
+        asked.set()
+        released.wait(20)
+        return []
+
+    def leave(code: int) -> None:
+        codes.append(code)
+        released.set()
+
+    monkeypatch.setattr(monitoring, "GRACE_S", 0.0)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(logging, "shutdown", lambda: None)
+    file = tmp_path / "monitor.yaml"
+    file.write_text(
+        f"listen: 127.0.0.1:0\ndata_dir: {tmp_path}/data\n"
+        "targets: [{name: a, model: m, base_url: 'http://model.example/v1', api_key: none}]\n"
+    )
+    monkeypatch.setattr(serving, "_listen", _socket)
+
+    def stop() -> None:
+        asked.wait(20)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    world = World(io.StringIO(), io.StringIO(), {})
+    assert run(["monitor", "--config", str(file)], world) == 0
+    stopper.join()
+    assert codes == [0]
+    (journal,) = (tmp_path / "data" / "journal").iterdir()
+    row = json.loads(journal.read_text())
+    assert (row["status"], row["error_stage"]) == ("cancelled", "resolve")
+
+
+def _socket(_: object) -> socket.socket:
+    found = socket.create_server(("127.0.0.1", 0))
+    found.setblocking(False)
+    return found
 
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

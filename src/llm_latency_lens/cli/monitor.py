@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -67,6 +68,10 @@ async def _run(config: MonitorConfig, read: Callable[[], MonitorConfig], call: C
     gc.collect()
     gc.freeze()  # what is loaded by now stays: no collection need look at it again
     await made.run()
+    if made.threads.busy:
+        # Names that nobody resolves, which Python would wait for: all else has been written.
+        logging.shutdown()
+        os._exit(0)
     return 0
 
 

@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +28,7 @@ from .push import Pushes
 from .reloading import Files
 from .serving import Serving
 from .spending import day_of
+from .threads import Threads
 from .watch import Standing, Watch
 
 Reread = Callable[[], MonitorConfig]
@@ -39,8 +39,6 @@ GRACE_S = 5.0
 _LOOK_S = 2.0
 _TEND_S = 60.0
 _ALERT_S = 10.0
-_THREADS = 64
-"""Names are looked up in threads: where the resolver is gone, each waits for as long as it does."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +78,8 @@ class Monitor:
         self._wanted = asyncio.Event()
         self._stopping = asyncio.Event()
         self._running = False
+        self.threads = Threads()
+        """The event loop's, while it runs."""
         self._book = open_book(config.prices and str(config.prices))
         clock, run = self.clock, secrets.token_hex(4)
         environ = os.environ if environ is None else environ
@@ -120,8 +120,7 @@ class Monitor:
 
     async def run(self) -> None:
         """Probe and serve until `request_stop`."""
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="monitor"))
+        asyncio.get_running_loop().set_default_executor(self.threads)
         self._serving.start()
         await asyncio.to_thread(self._recall)
         self.pushes.start()
