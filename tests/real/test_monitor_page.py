@@ -117,6 +117,16 @@ def checked(seen: dict[str, Any], address: str, background: str) -> dict[str, An
     return pages
 
 
+def without_javascript(seen: dict[str, Any]) -> None:
+    pages = {name: page["text"] for name, page in seen["pages"].items()}
+    assert "quick" in pages["overview"]
+    assert "UTC" in pages["target"]
+    assert "All figures by 30 s" in pages["target"]
+    assert "The charts need JavaScript" in pages["target"]
+    assert "In numbers" in pages["compare"]
+    assert seen["probed"] == "The probe was answered."
+
+
 def test_the_pages_of_a_monitor(monitored: Running, tmp_path: Path) -> None:
     readers = ("light", "dark", "phone", "plain")
     shots = Path(os.environ.get("LATENCY_LENS_SHOTS", tmp_path))
@@ -142,18 +152,7 @@ def test_the_pages_of_a_monitor(monitored: Running, tmp_path: Path) -> None:
     assert light["keyboard"][:3] == ["To the content", "latency-lens", "Overview"]
     assert "gone" in light["silenced"][0]
     assert light["theme"] == [DARK, DARK]
-
-
-def test_the_pages_without_javascript(monitored: Running, tmp_path: Path) -> None:
-    seen = sdk_says(LOOKER, monitored.address, TOKEN, str(tmp_path), "plain", timeout_s=120)[
-        "plain"
-    ]
-    assert "quick" in seen["pages"]["overview"]["text"]
-    assert "UTC" in seen["pages"]["target"]["text"]
-    assert "All figures by 30 s" in seen["pages"]["target"]["text"]
-    assert "The charts need JavaScript" in seen["pages"]["target"]["text"]
-    assert "In numbers" in seen["pages"]["compare"]["text"]
-    assert seen["probed"] == "The probe was answered."
+    without_javascript(found["plain"])
 
 
 def test_a_stream_does_not_hold_up_the_end(monitored: Running) -> None:

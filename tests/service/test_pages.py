@@ -25,6 +25,7 @@ from llm_latency_lens.service.push import PushHealth
 from llm_latency_lens.service.sessions import COOKIE, session_of
 
 HOSTILE = "<script>alert(1)</script>"
+REVERSED = "\u202eabc"
 BASE = "http://127.0.0.1:9464"
 
 
@@ -34,7 +35,7 @@ def monitor(tmp_path: Path) -> Iterator[FakeMonitor]:
         tmp_path,
         target("mini", labels={"team": "search"}, promises=promises(), api_key=Secret("sk-12345")),
         target("haiku-eu", provider="anthropic", model="claude-haiku-4-5", region="eu"),
-        target("new", provider="mistral", model=HOSTILE, api_key_env="MISTRAL_KEY"),
+        target("new", provider="mistral", model=HOSTILE + REVERSED, api_key_env="MISTRAL_KEY"),
     ) as found:
         for place in range(30, 0, -1):
             found.keep(row("mini", NOW_UNIX_S - 60 * place, ttft_ms=100.0 + place))
@@ -94,6 +95,7 @@ def seen(client: TestClient, path: str, status: int = 200) -> str:
     assert TOKEN not in answer.text
     assert "secret words" not in answer.text
     assert HOSTILE not in answer.text
+    assert REVERSED not in answer.text
     return " ".join(" ".join(text.parts).split())
 
 
@@ -214,6 +216,7 @@ def test_a_target_that_was_never_asked(client: TestClient) -> None:
     ("path", "status", "told"),
     [
         ("/targets/nobody", 404, "No target is named 'nobody'."),
+        ("/nothing", 404, "There is no page at /nothing."),
         ("/targets/mini?range=2h", 400, "There is no range '2h': choose 1h, 6h, 24h, 7d, 30d."),
         ("/compare?target=nobody", 404, "No target is named 'nobody'."),
         ("/compare?figure=speed", 400, "There is no figure 'speed'"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,8 +19,10 @@ from llm_latency_lens.clock import SECOND_NS
 from llm_latency_lens.decide.sla import parse_sla
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.request import Prompt, Secret
+from llm_latency_lens.service import pages
 from llm_latency_lens.service.alerts import Incident, Note, Silence
 from llm_latency_lens.service.alerts.silences import made
+from llm_latency_lens.service.api import Desk
 from llm_latency_lens.service.config import MonitorConfig, ServeConfig, TargetConfig
 from llm_latency_lens.service.guard import Guard
 from llm_latency_lens.service.history import History
@@ -200,7 +203,8 @@ def _drawn(one: TargetConfig, at: float, base: float, number: int, rng: random.R
 
 def guarded(monitor: FakeMonitor, routes: list[Route]) -> ASGIApp:
     """As it is served; a test's client begins and ends the application besides."""
-    app = Starlette(routes=routes)
+    handlers = {HTTPException: pages.not_there(Desk(monitor))}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     guard = Guard(app, lambda: monitor.config.serve, monitor.clock)
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -60,5 +61,6 @@ def make_app(monitor: Served) -> ASGIApp:
         *pages.routes(desk),
     ]
     packed = Middleware(GZipMiddleware, minimum_size=4096, compresslevel=4)
-    app = Starlette(routes=routes, middleware=[packed])
+    handlers = {HTTPException: pages.not_there(desk)}
+    app = Starlette(routes=routes, middleware=[packed], exception_handlers=handlers)
     return Guard(app, lambda: monitor.config.serve, monitor.clock)

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ...errors import LensError, UsageError
+from ..api.answering import PREFIX, problem
 from ..api.desk import Desk
 from ..api.faults import BusyError, NotThereError
 from . import entering
@@ -23,9 +25,10 @@ from .rendering import page, target_link
 from .target import target
 from .telling import reason
 
-__all__ = ["routes"]
+__all__ = ["not_there", "routes"]
 
 Page = Callable[[Desk, Request], Awaitable[Response]]
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -54,6 +57,21 @@ def routes(desk: Desk) -> list[Route]:
         route("/login", entering.enter, "POST"),
         route("/logout", _leave, "POST"),
     ]
+
+
+def not_there(desk: Desk) -> Handler:
+    """What answers where no route leads."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status, path = error.status_code, request.url.path
+        if path.startswith(PREFIX) or "text/html" not in request.headers.get("accept", ""):
+            told = f"{request.method} {path}: {error.detail.lower()}; see {PREFIX}/openapi.json"
+            return problem(status, told, dict(error.headers or {}))
+        shown = {"title": "Not here", "told": f"There is no page at {path}."}
+        return page(desk, request, "message.html.jinja", shown, status)
+
+    return answer
 
 
 async def _overview(desk: Desk, request: Request) -> Response:

@@ -35,6 +35,8 @@ PROFILES = {
     "batch": "batches: cheap and fast",
     "cheapest": "the least money",
 }
+_LEAST_S = 30.0
+"""Between two looks at all of the targets."""
 _MOODS = {"decided": "", "not enough data": "doubtful", "nobody": "invalid"}
 
 
@@ -93,7 +95,8 @@ async def compare(desk: Desk, chosen: Chosen) -> dict[str, Any]:
     most = f"Only the first {MOST} are shown: more lines cannot be told apart."
     return {
         "title": "Compare",
-        "every": span.every_s,
+        # A page with a decision on it stays as it is: the next one would take as long again.
+        "every": 0 if chosen.decide else max(_LEAST_S, span.every_s),
         "all": [one.name for one in desk.targets],
         "chosen": set(chosen.names),
         "most": MOST,

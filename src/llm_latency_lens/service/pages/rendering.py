@@ -15,6 +15,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from ...report.page import harmless
 from ..api.desk import Desk
 from ..sessions import COOKIE
 from .assets import address
@@ -71,6 +72,13 @@ def _datetime(unix_s: float) -> datetime:
     return datetime.fromtimestamp(unix_s, UTC).replace(tzinfo=None)
 
 
+def _plain(value: object) -> object:
+    """What a server or a user named: without what steers or reorders text."""
+    if isinstance(value, Markup) or not isinstance(value, str) or value.isprintable():
+        return value
+    return harmless(value)
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -79,6 +87,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_plain,
     )
     environment.globals["static"] = address
     environment.filters |= {"iso": iso, "utc": utc, "target_link": target_link}

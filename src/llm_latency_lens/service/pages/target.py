@@ -209,7 +209,7 @@ def _blanks(read: Read) -> dict[str, str]:
     return {
         "ttft_ms": "" if timed else "No probe succeeded in this time.",
         "itl_ms": "" if streamed else "No answer came in more than one piece.",
-        "cost": "" if paid else "The price of these probes is not known.",
+        "cost": "" if paid else "No cost of these probes is known.",
     }
 
 

@@ -299,6 +299,7 @@ export const draw = () => {
   document.documentElement.dataset.drawn = String(drawn.size);
 };
 
-/** Whether somebody has zoomed in: then nothing is drawn anew under their hands. */
-export const zoomed = () =>
+/** Whether somebody has zoomed in or points at something: then nothing is drawn anew under their hands. */
+export const busy = () =>
+  document.querySelector(".tip:not([hidden])") !== null ||
   [...drawn.values()].some((one) => one.scales.x.min > one.data[0][0] || one.scales.x.max < one.data[0][one.data[0].length - 1]);

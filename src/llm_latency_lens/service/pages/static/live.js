@@ -1,7 +1,7 @@
 // Keeps the page up to date: the service tells what happens, and the page fetches itself anew, at
 // most every few seconds, and takes over what has changed.
 
-import { draw, zoomed } from "./charts.js";
+import { busy, draw } from "./charts.js";
 import { localise } from "./times.js";
 
 const root = document.documentElement;
@@ -35,7 +35,8 @@ const focused = () => {
   return one.id ? `#${CSS.escape(one.id)}` : one.getAttribute("href") ? `[href="${CSS.escape(one.getAttribute("href"))}"]` : null;
 };
 
-const parts = (page) => [...page.querySelectorAll("[data-live], #data")].map((one) => one.id).join();
+const parts = (page) =>
+  [...page.querySelectorAll("[data-live], #data, [data-draw]")].map((one) => one.id || one.dataset.figure).join();
 
 /** Fetches the page and shows what is new on it. */
 export const refresh = async () => {
@@ -55,7 +56,7 @@ export const refresh = async () => {
   }
   if (held && document.activeElement === document.body) document.querySelector(held)?.focus({ preventScroll: true });
   const [old, island] = [document.getElementById("data"), fresh.getElementById("data")];
-  if (old && island && old.textContent !== island.textContent && !zoomed()) {
+  if (old && island && old.textContent !== island.textContent && !busy()) {
     old.textContent = island.textContent;
     draw();
   }
