@@ -256,6 +256,7 @@ async def test_nobody_is_there() -> None:
         (b"", "network", "wait", "before the answer began: closed by the server"),
         (b"HTTP/1.1 20", "network", "wait", "before the answer began: closed by the server"),
         (b"HTTP/1.1 101 Other\r\nUpgrade: x\r\n\r\n", "protocol", "wait", "for which nobody asked"),
+        (STREAM + b"zz\r\n", "protocol", "stream", "what came is not chunks of HTTP/1.1"),
         (b"SSH-2.0\r\n\r\n", "protocol", "wait", "what came is not HTTP/1.1: "),
         (
             b"HTTP/1.1 200 OK\r\nA: " + 70_000 * b"a",
@@ -504,7 +505,8 @@ async def test_what_is_too_large_goes_on_unmeasured(monkeypatch: pytest.MonkeyPa
         for body in (b"small", 2000 * b"y"):
             await client.say(asking(body))
             assert await client.hear_exactly(len(large)) == large
-    assert (proxy.desk.counts.unkept, proxy.called.empty()) == (2, True)
+    counts = proxy.desk.counts
+    assert (counts.unkept, counts.others, proxy.called.empty()) == (2, 0, True)
 
 
 @pytest.mark.parametrize(

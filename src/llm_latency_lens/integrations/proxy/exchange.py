@@ -100,7 +100,7 @@ class Exchange:
         self._answer: Body | None = None
         self._answer_head: AnswerHead | None = None
         self._size = 0
-        self._surplus = False
+        self._surplus = self._dropped = self._told = False
         self._client_stays = False
         self._realtime_ns = SystemClock.realtime_ns
         desk.counts.under_way += 1
@@ -163,6 +163,7 @@ class Exchange:
         self._asked = bytearray()
         if self._call is not None:
             self._call = None
+            self._dropped = True
             self._desk.counts.unkept += 1
 
     def _dial(self) -> None:
@@ -236,7 +237,7 @@ class Exchange:
                 self._begin_answer(data)
                 answer = self._answer
             else:
-                self._pass(answer, data)
+                self._client.out.write(self._part(answer, data))
         except (HeadError, BodyError) as error:
             self._note(data, read_ns, stamp_ns)
             self._failed(Failure(ErrorKind.PROTOCOL, self._stage, f"what came is {error}"))
@@ -247,13 +248,14 @@ class Exchange:
         elif self._client.out.full and self._connection is not None:
             self._connection.pause()
 
-    def _pass(self, answer: Body, data: bytes) -> None:
+    def _part(self, answer: Body, data: bytes) -> bytes:
+        """What of these bytes belongs to the answer."""
         size = answer.take(data)
-        if size < len(data):
-            data = data[:size]
-            self._surplus = True
-        self._client.out.write(data)
         self._size += size
+        if size == len(data):
+            return data
+        self._surplus = True
+        return data[:size]
 
     def _note(self, data: bytes, read_ns: int, stamp_ns: int) -> None:
         call = self._call
@@ -278,14 +280,14 @@ class Exchange:
             if not head.interim:
                 self._begin_body(head)
             out += head.passed_on(last=not self._client_stays)
-        if out:
-            self._client.out.write(out)
         if self._answer is not None:
             rest, self._raw = self._raw, b""
-            if rest:
-                self._pass(self._answer, rest)
+            out += self._part(self._answer, rest)
         elif len(self._raw) > MOST:
             raise HeadError(f"not HTTP/1.1: a head of more than {MOST >> 10} KiB")
+        if out:
+            self._client.out.write(out)
+        self._told = self._answer is not None
 
     def _begin_body(self, head: AnswerHead) -> None:
         if head.status == 101 and not self._head.tunnels:
@@ -325,9 +327,9 @@ class Exchange:
     def _stale(self, *, clean: bool) -> bool:
         """Whether the server closed the connection before it can have read the request."""
         connection = self._connection
-        if connection is None or connection.carried == 1 or self._answer or self._raw:
+        if connection is None or connection.carried == 1 or self._raw:
             return False
-        if not (clean and self._keeps):
+        if self._answer is not None or not (clean and self._keeps):
             return False
         soon_ns = _STALE_WITHIN_NS + 2000 * (connection.link.info.rtt_us or 0)
         soon = now() - self._start_ns < soon_ns
@@ -344,28 +346,23 @@ class Exchange:
         assert head is not None
         whole = self.request.done and not (self._connection and self._connection.out.full)
         self._leave(reuse=head.keeps and whole and not self._surplus and not self.tunnel)
-        counts = self._desk.counts
-        if self._call is None:
-            counts.others += 1
-        elif head.status < 400:
-            counts.ok += 1
-        else:
-            self._count_failure(str(head.status))
+        if self._is_call():
+            if head.status < 400:
+                self._desk.counts.ok += 1
+            else:
+                self._count_failure(str(head.status))
         self._over()
         self._client.ended(keeps=self._client_stays, all_asked=self.request.done)
 
     def _failed(self, failure: Failure) -> None:
         """It came to nothing: the client is told so, or, in the middle of an answer, cut off."""
         self._leave(reuse=False)
-        if self._call is None:
-            self._desk.counts.others += 1
-        else:
-            self._call.fault = (failure.kind, failure.stage, failure.message)
+        if call := self._is_call():
+            call.fault = (failure.kind, failure.stage, failure.message)
             self._count_failure(failure.kind)
-        answer = self._answer
         self._over()
-        if answer is not None:
-            self._client.cut(reset=isinstance(answer, TillClosed))
+        if self._told:
+            self._client.cut(reset=isinstance(self._answer, TillClosed))
         else:
             self._client.refuse(502, failure.message, failure.stage)
 
@@ -375,10 +372,8 @@ class Exchange:
             self._dialing.cancel()
             self._dialing = None
         self._leave(reuse=False)
-        if self._call is None:
-            self._desk.counts.others += 1
-        else:
-            self._call.fault = (ErrorKind.CANCELLED, self._stage, why)
+        if call := self._is_call():
+            call.fault = (ErrorKind.CANCELLED, self._stage, why)
             self._desk.counts.cancelled += 1
         self._over()
 
@@ -386,6 +381,12 @@ class Exchange:
         """The client has taken what waited for it."""
         if self._connection is not None:
             self._connection.resume()
+
+    def _is_call(self) -> Call | None:
+        """The call that has ended; what asked no model is counted here."""
+        if self._call is None and not self._dropped:
+            self._desk.counts.others += 1
+        return self._call
 
     def _count_failure(self, cause: str) -> None:
         counts = self._desk.counts
