@@ -24,6 +24,8 @@ from llm_latency_lens.service.alerts.watch import WORTH
 DAY_S, HOUR_S, STRETCH_S = 86_400, 3600, 300
 BEGIN_S = 1_700_000_000 // DAY_S * DAY_S
 DAYS = 30
+LOOK_S = 60
+"""How often budgets are looked at."""
 SLOWER = 1.35
 
 
@@ -144,6 +146,8 @@ def burns(targets: int) -> Iterator[dict[str, Any]]:
                 rng, burn, page = Random(seed), Burn(promise, 30.0 * DAY_S), None
                 for at_s in range(0, (DAYS if share < 0.01 else 1) * DAY_S, interval_s):
                     burn.add(BEGIN_S + at_s, 1, rng.random() < share)
+                    if at_s % LOOK_S:
+                        continue
                     found = burn.judge(BEGIN_S + at_s)
                     state = None if found is None else found.page
                     if state is not None and state != page:
