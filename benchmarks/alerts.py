@@ -96,13 +96,16 @@ def rows(targets: int) -> Iterator[dict[str, Any]]:
 
 def _changes(series: Series, seed: int, days: int, slow_s: float) -> list[tuple[float, float]]:
     """When changes were told, and how much slower they said that it was."""
-    shifts, found = Shifts(), []
+    shifts, found, was = Shifts(), [], False
     answers = STRETCH_S // series.interval_s
     values = series.medians(Random(seed), days * DAY_S, STRETCH_S, slow_s)
     for number, value in enumerate(values):
         told = shifts.stretch(BEGIN_S + number * STRETCH_S, value, answers)
-        if told and not told.settled and abs(log(1 + told.slower)) > log(1 + WORTH):
-            found.append(((number + 1.0) * STRETCH_S, told.slower))
+        if told:
+            worth = abs(log(1 + told.slower)) >= log(1 + WORTH)
+            if worth and not (told.settled and was):
+                found.append(((number + 1.0) * STRETCH_S, told.slower))
+            was = worth
     return found
 
 
@@ -166,7 +169,7 @@ def burns(targets: int) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     targets = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    for table in (burns(max(2, targets // 4)), rows(targets)):
+    for table in (burns(targets), rows(targets)):
         for number, row in enumerate(table):
             if not number:
                 print("| " + " | ".join(row) + " |")

@@ -15,6 +15,8 @@ from .due import News, messages
 from .forms import Post, post
 from .silences import Silence
 
+_log = logging.getLogger(__name__)
+
 FIRST_WAIT_S = 5.0
 LONGEST_WAIT_S = 300.0
 REFUSED_WAIT_S = 3600.0
@@ -88,6 +90,7 @@ class Delivery:
         self.error = cleaned(str(error), self.receiver)
         if self.failing_since is None:
             self.failing_since = now_unix_s
+            _log.warning("%s takes no alerts: %s", self.receiver.name, self.error)
         most = LONGEST_WAIT_S if error.later else REFUSED_WAIT_S
         wait_s = min(most, FIRST_WAIT_S * 2.0 ** min(self._failures, 20))
         self._next_s = steady_s + wait_s * self._random.uniform(0.75, 1.0)

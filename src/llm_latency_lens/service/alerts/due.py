@@ -48,7 +48,11 @@ def messages(
     book: Book, receiver: ReceiverConfig, silences: Iterable[Silence], now_unix_s: float
 ) -> list[list[News]]:
     """What is ripe, each list one message."""
-    look = _Look(book, receiver, tuple(silences), now_unix_s)
+    outages = defaultdict(list)
+    for incident in book.incidents.values():
+        if incident.kind == "down" and _recent(incident, now_unix_s):
+            outages[incident.target].append(incident)
+    look = _Look(book, receiver, tuple(silences), outages, now_unix_s)
     if receiver.kind == "alertmanager":
         every = list(look.for_alertmanager())
         return [every] if every else []
@@ -73,6 +77,8 @@ class _Look:
     book: Book
     receiver: ReceiverConfig
     silences: tuple[Silence, ...]
+    outages: Mapping[str, list[Incident]]
+    """Of each target: those that go on, or have just ended."""
     now: float
 
     def for_people(self) -> Iterator[News]:
@@ -138,12 +144,14 @@ class _Look:
         if incident.kind == "down" or not incident.target:
             return False
         return any(
-            other.kind == "down"
-            and other.target == incident.target
-            and (other.open or 0.0 <= self.now - (other.resolved_unix_s or 0.0) < AFTERMATH_S)
-            and (other.resolved_unix_s or self.now) >= incident.opened_unix_s
-            for other in self.book.incidents.values()
+            (outage.resolved_unix_s or self.now) >= incident.opened_unix_s
+            for outage in self.outages.get(incident.target, ())
         )
+
+
+def _recent(outage: Incident, now_unix_s: float) -> bool:
+    ended = outage.resolved_unix_s
+    return ended is None or 0.0 <= now_unix_s - ended < AFTERMATH_S
 
 
 def own_trouble(receiver: ReceiverConfig) -> str:
