@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, get_args
 
 from . import providers
 from .costs import estimate, price_of
@@ -19,7 +19,7 @@ from .engine import delivery
 from .engine.capture import Captured, OnBeat
 from .engine.follower import Streaming
 from .engine.host import public_url
-from .engine.load import Load
+from .engine.load import Load, check_choice
 from .engine.orchestrator import Engine
 from .engine.plan import OnProgress
 from .errors import UsageError
@@ -109,7 +109,7 @@ class Lens:
         batch_prices: bool = False,
         stream_to: Sequence[str] = (),
     ) -> None:
-        _check(model, raw, tokenizer)
+        _check(model, raw, operation, tokenizer)
         known = _able(provider, wanted := Operation(operation))
         target = Target(
             provider,
@@ -444,9 +444,11 @@ class _Teller:
         self._told = len(events)
 
 
-def _check(model: str, raw: Raw, tokenizer: CountTokens | None) -> None:
+def _check(model: str, raw: Raw, operation: str, tokenizer: CountTokens | None) -> None:
     if not model:
         raise UsageError("no model is named: give --model, or PROVIDER/MODEL")
+    check_choice("raw", raw, get_args(Raw))
+    check_choice("operation", operation, list(Operation))
     if raw == "redacted" and tokenizer:
         raise UsageError("blanked text cannot be counted: use raw full or off with a tokenizer")
 

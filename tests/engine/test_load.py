@@ -29,6 +29,9 @@ def _made(load: Load) -> tuple[Plan, Context]:
 @pytest.mark.parametrize(
     ("load", "message"),
     [
+        ({"reqests": 1}, "no option 'reqests': did you mean requests?"),
+        ({"arrival": "bursts"}, "arrival is 'bursts': it must be one of constant, poisson"),
+        ({"connections": "hot"}, "connections is 'hot': it must be one of warm, cold"),
         ({"requests": 0}, "requests is 0: it must be at least 1"),
         ({"requests": -5}, "requests is -5: it must be at least 1"),
         ({"concurrency": 0}, "concurrency is 0: it must be at least 1"),

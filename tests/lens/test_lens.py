@@ -169,6 +169,13 @@ def test_an_option_that_there_is_not_is_said(lens: Lens) -> None:
             call("hi", **wrong)
 
 
+@pytest.mark.parametrize("name", ["raw", "operation"])
+def test_a_setting_that_is_none_of_those_known(name: str) -> None:
+    wrong: dict[str, Any] = {name: "chats"}
+    with pytest.raises(UsageError, match=f"{name} is 'chats': it must be one of "):
+        Lens(model="m", api_key="none", **wrong)
+
+
 def test_without_a_prompt_nothing_is_sent(lens: Lens) -> None:
     with pytest.raises(UsageError, match="there is no prompt to send"):
         lens.benchmark([])

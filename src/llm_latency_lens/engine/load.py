@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
 
 from ..clock import SECOND_NS
 from ..errors import UsageError
@@ -69,9 +69,17 @@ def check_names(given: Mapping[str, object], known: type) -> None:
             raise UsageError(f"no option {name!r}: {hint}")
 
 
+def check_choice(name: str, given: str, known: Sequence[str]) -> None:
+    """Raise UsageError for a value that is none of those known."""
+    if given not in known:
+        raise UsageError(f"{name} is {given!r}: it must be one of {', '.join(known)}")
+
+
 def check(load: Load) -> None:
     """Raise UsageError for a load that cannot be sent."""
     check_names(load, Load)
+    check_choice("arrival", load.get("arrival", "constant"), get_args(Arrival))
+    check_choice("connections", load.get("connections", "warm"), get_args(Connections))
     for name in ("requests", "concurrency", "max_concurrency"):
         value = load.get(name)
         if isinstance(value, int) and value < 1:
