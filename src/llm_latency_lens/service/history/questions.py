@@ -32,6 +32,8 @@ _HOUR_NS = 3600 * SECOND_NS
 _LONG_NS = 2 * DAY_S * SECOND_NS
 """Spans beyond it are told by hours, where the steps are that long."""
 _CHUNK = 2_000
+_SORTED = 20_000
+"""Rows that are sorted together, about."""
 
 _row = msgspec.json.Decoder(Row)
 
@@ -68,12 +70,27 @@ class Questions:
         return found if newest is None else found[max(0, len(found) - newest) :]
 
     def each(self, span: Span) -> Iterator[Row]:
-        """Rows without their gaps, oldest first, one at a time."""
+        """Rows without their gaps, one at a time: one file after the other, and of each the oldest
+        first."""
+        order = " ORDER BY at_unix_ns, target"
         with self.lock:
-            yield from self._table_rows(
-                span, without="gaps_ms", order=" ORDER BY at_unix_ns, target"
-            )
+            for part in self._files.live()[1]:
+                for some in self._spans(part, span):
+                    yield from self._rows_of([part], some, without="gaps_ms", order=order)
             yield from self._journal_rows(span)
+
+    def _spans(self, part: Part, span: Span) -> Iterator[Span]:
+        """A span of time cut so that a file has not too many rows in each piece."""
+        with self._files.engine.session() as database:
+            ((count, first, last),) = database.ask(
+                f"SELECT count(*), min(at_unix_ns), max(at_unix_ns) FROM"
+                f" {tables.table_of([part.path])} WHERE at_unix_ns >= ? AND at_unix_ns < ?",
+                span,
+            )
+        if count:
+            step = (last - first) // -(-count // _SORTED) + 1
+            for begin in range(first, last + 1, step):
+                yield begin, min(begin + step, last + 1)
 
     def series(self, target: str, span: Span, step_ns: int) -> list[Bin]:
         """What each step came to."""
@@ -135,7 +152,15 @@ class Questions:
                     yield row
 
     def _table_rows(
+        self, span: Span, target: str | None, *, failed: bool, order: str
+    ) -> Iterator[Row]:
+        _, probes, _ = self._files.live()
+        if probes:
+            yield from self._rows_of(probes, span, target, failed=failed, order=order)
+
+    def _rows_of(
         self,
+        probes: list[Part],
         span: Span,
         target: str | None = None,
         *,
@@ -143,9 +168,6 @@ class Questions:
         without: str = "",
         order: str = "",
     ) -> Iterator[Row]:
-        _, probes, _ = self._files.live()
-        if not probes:
-            return
         asked = " AND target = ?" if target is not None else ""
         asked += " AND status = 'failed'" if failed else ""
         source = tables.table_of(part.path for part in probes)
