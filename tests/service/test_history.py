@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -269,7 +270,7 @@ def test_a_crash_at_any_file_loses_and_doubles_nothing(
     cut=st.integers(0, 400),
     junk=st.binary(max_size=12),
 )
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_torn_tails_are_skipped_and_whole_lines_never(
     tmp_path_factory: pytest.TempPathFactory, lines: list[int], cut: int, junk: bytes
 ):
@@ -317,6 +318,55 @@ def test_memory_for_what_waits_is_bounded_and_what_is_lost_is_counted(
         tend(history)
         assert history.rows(*EVER) == [row(number) for number in (2, 3, 4)]
         assert history.health().lost == 2
+
+
+def test_days_of_which_nothing_is_left_do_not_stop_the_others(tmp_path: Path):
+    (tmp_path / "journal").mkdir()
+    for number in (1, 2):
+        (tmp_path / "journal" / f"2023-11-12T0{number}.0000000{number}.jsonl").write_text("{torn")
+    with opened(tmp_path) as history:
+        tend(history)
+        assert history.health().error is None
+        assert files(tmp_path, "history/probes") == ["2023-11-12.00000001-00000002.parquet"]
+        assert (history.rows(*EVER), history.series("chat", *EVER, 60)) == ([], [])
+        assert list(history.each(*EVER)) == []
+
+
+def test_targets_are_joined_some_after_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tending, "_SORTED", 15)
+    clock = at(BEGAN + HOUR)
+    with opened(tmp_path, clock) as history:
+        rows = [row(number, name, BEGAN + number) for number in range(10) for name in "abc"]
+        for one in rows:
+            history.add(one)
+            clock.advance(HOUR // 12)
+        clock.advance(24 * HOUR)
+        tend(history)
+        assert files(tmp_path, "history/probes") == ["2023-11-15.00000001-00000003.parquet"]
+        assert history.rows(*EVER) == rows
+        table = tmp_path / "history" / "probes" / "2023-11-15.00000001-00000003.parquet"
+        order = duckdb.sql(f"SELECT target, at_unix_ns FROM '{table}'").fetchall()
+        assert order == sorted(order)
+
+
+def test_the_page_on_data_has_every_column_and_its_sql_runs(tmp_path: Path):
+    page = (Path(__file__).parents[2] / "docs/reference/monitor-data.md").read_text()
+    clock = at(BEGAN)
+    with opened(tmp_path, clock) as history:
+        fill(history, clock, 61)
+        history.add(failure(99).row)
+    for kind in ("probes", "hours"):
+        columns = duckdb.sql(f"SELECT * FROM '{tmp_path}/history/{kind}/*.parquet'").columns
+        _, _, part = page.partition(f"## Table of {kind}")
+        named = set(re.findall(r"`(\w+)`", part.partition("\n## ")[0]))
+        assert set(columns) <= named, set(columns) - named
+    (block,) = re.findall(r"```sql\n(.*?)```", page, re.S)
+    answers = [
+        duckdb.sql(sql.replace("'data/", f"'{tmp_path}/")).fetchall()
+        for sql in block.split(";")
+        if sql.strip()
+    ]
+    assert [len(found) for found in answers] == [1, 1, 2]
 
 
 def test_packing_on_a_full_disk_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -130,8 +130,8 @@ class History:
         return self._questions.rows(span, target, newest=newest, failed=failed)
 
     def each(self, since_unix_s: float, until_unix_s: float) -> Iterator[Row]:
-        """Rows of all targets without their gaps, about in order and one at a time: for a start, for
-        no question is answered meanwhile."""
+        """Rows of all targets without their gaps, about in order and one at a time: for a start,
+        because no question is answered meanwhile."""
         return self._questions.each(_span(since_unix_s, until_unix_s))
 
     def series(

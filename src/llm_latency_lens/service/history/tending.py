@@ -158,20 +158,23 @@ def join(files: Files, group: list[Part], length: int, exchanging: threading.Loc
     order = "target, at_unix_ns" if folder == files.probes else "target, hour_unix_s"
     aside = _aside(path)
     source = tables.table_of(part.path for part in group)
-    sorted_parts: list[Path] = []
+    made: list[Path] = []
     try:
         with files.engine.session() as database:
             for first, last in _chunks(database, source):
-                sorted_parts.append(aside.with_name(f"{len(sorted_parts)}.{aside.name}"))
+                made.append(aside.with_name(f"{len(made)}.{aside.name}"))
                 some = f"SELECT * FROM {source} WHERE target BETWEEN ? AND ? ORDER BY {order}"
-                database.ask(tables.copy(some, sorted_parts[-1]), (first, last))
-            whole = tables.table_of(sorted_parts)
-            database.ask(tables.copy(f"SELECT * FROM {whole}", aside))
+                database.ask(tables.copy(some, made[-1]), (first, last))
+            if len(made) == 1:
+                made.pop().replace(aside)
+            else:
+                whole = tables.table_of(made) if made else source
+                database.ask(tables.copy(f"SELECT * FROM {whole}", aside))
         with exchanging:
             parts.put(aside, path)
             parts.remove(group)
     finally:
-        for one in (aside, *sorted_parts):
+        for one in (aside, *made):
             one.unlink(missing_ok=True)
 
 
