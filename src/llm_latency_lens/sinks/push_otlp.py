@@ -32,21 +32,27 @@ class OtlpSink:
         self._receiver = receiver
         self._telemetry = telemetry
         self._spans: list[Json] = []
+        self._body: bytes | None = None
+        """The spans on the wire, made once however often they are sent."""
 
     def take(self, record: Record) -> None:
         self._telemetry.add(record)
         self._spans.append(self._telemetry.span(record))
+        self._body = None
 
     def push(self) -> None:
         if self._spans:
-            said = self._receiver.send("/v1/traces", traces(self._telemetry.traces(self._spans)))
-            self._spans.clear()
+            if self._body is None:
+                self._body = traces(self._telemetry.traces(self._spans))
+            said = self._receiver.send("/v1/traces", self._body)
+            self.drop()
             _check(said)
         if data := self._telemetry.metrics():
             self._receiver.send("/v1/metrics", metrics(data))
 
     def drop(self) -> None:
         self._spans.clear()
+        self._body = None
 
     def close(self) -> None:
         self._receiver.close()
