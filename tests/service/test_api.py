@@ -164,6 +164,16 @@ def test_moments_in_every_form(monitor: FakeMonitor, client: TestClient, since: 
         assert len(got(client, "/probes", target="mini", since=since)["probes"]) == 1
 
 
+def test_the_longest_times(monitor: FakeMonitor, client: TestClient) -> None:
+    monitor.keep(row("mini", NOW_UNIX_S - 50))
+    whole = {"target": "mini", "since": "1970-01-01", "until": "9000000000"}
+    assert len(got(client, "/probes", **whole)["probes"]) == 1
+    (point,) = got(client, "/series", **whole, step="9999999d")["points"]
+    assert point["count"] == 1
+    assert len(got(client, "/series", **whole)["points"]) == 1
+    assert got(client, "/notes", **whole) == {"notes": []}
+
+
 def test_single_probes(monitor: FakeMonitor, client: TestClient) -> None:
     monitor.keep(*(row("mini", NOW_UNIX_S - at) for at in (50, 40, 30)))
     monitor.keep(failed("mini", NOW_UNIX_S - 20))

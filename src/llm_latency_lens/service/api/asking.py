@@ -15,8 +15,8 @@ from ...errors import UsageError
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LENGTH = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)\s*([smhdw])")
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
-_LAST_UNIX_S = 253_402_300_799.0
-"""The end of the year 9999: no calendar goes farther."""
+_LAST_UNIX_S = 9e9
+"""In the year 2255: nanoseconds go not much farther in 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,11 @@ const parts = (page) =>
 /** Fetches the page and shows what is new on it. */
 export const refresh = async () => {
   last = Date.now();
-  const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+  const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
+  if (answer.type === "opaqueredirect" || answer.status === 404) {
+    location.reload(); // the session is over, or the target is watched no more
+    return;
+  }
   if (!answer.ok) throw new Error(`the page answers with status ${answer.status}`);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (parts(fresh) !== parts(document)) {
@@ -92,9 +96,10 @@ const beat = (name) => {
   state.classList.add("beat");
 };
 
+let lost = false;
+
 const listen = () => {
   source = new EventSource("/api/v1/events");
-  let lost = false;
   source.addEventListener("open", () => {
     say("live");
     if (lost) soon();
@@ -103,6 +108,12 @@ const listen = () => {
   source.addEventListener("error", () => {
     lost = true;
     say("connection lost; trying again", true);
+    if (source?.readyState === EventSource.CLOSED) {
+      // Refused, and so not tried again by the browser.
+      source = null;
+      soon();
+      setTimeout(() => source || document.hidden || listen(), 5000);
+    }
   });
   source.addEventListener("probe", (event) => {
     const { target } = JSON.parse(event.data);
