@@ -37,6 +37,7 @@ def place(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "OPENAI_BASE_URL": model,
         "OPENAI_API_KEY": "none",
+        "INFLUX_TOKEN": "none",
         "MONITOR_TOKEN": "token-of-the-monitor",
         "SLACK_URL": "https://hooks.slack.com/services/T000/B000/XXXX",
         "PAGER_SECRET": "whsec_c2VjcmV0LWtleQ==",

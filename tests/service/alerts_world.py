@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +31,16 @@ HOOK = ReceiverConfig(name="ops", kind="webhook", url=Secret("https://hooks.test
 PROMISES = parse_sla(
     "objectives: [{limit: 'ttft_ms<800', target: 99%}, {limit: error_rate<1%}]", "sla.yaml"
 ).promises
+
+
+@dataclass(frozen=True)
+class Past:
+    """A history."""
+
+    rows: list[Row]
+
+    def each(self, since_unix_s: float, until_unix_s: float) -> Iterator[Row]:
+        return (row for row in self.rows if since_unix_s <= row.at_unix_ns / 1e9 < until_unix_s)
 
 
 def target(name: str = "chat", provider: str = "openai", **told: Any) -> TargetConfig:

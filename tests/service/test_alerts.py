@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from math import exp
@@ -14,29 +12,18 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
-from alerts_world import HOOK, PROMISES, World, lived, named, target
+from alerts_world import HOOK, PROMISES, Past, World, lived, named, target
 
 from llm_latency_lens.clock import SECOND_NS
 from llm_latency_lens.decide.shifts import Shifts
 from llm_latency_lens.errors import SinkError, UsageError
 from llm_latency_lens.service.alerts import Alerts
 from llm_latency_lens.service.config import ReceiverConfig, SilenceConfig
-from llm_latency_lens.service.probe import Row
 
 CHAT = "chat (openai/gpt-4o-mini) in eu-west"
 DAY_S = 86_400
 PAGER = named(name="pager", min_severity="critical")
 ALERTMANAGER = named(name="am", kind="alertmanager")
-
-
-@dataclass(frozen=True)
-class Past:
-    """A history."""
-
-    rows: list[Row]
-
-    def each(self, since_unix_s: float, until_unix_s: float) -> Iterator[Row]:
-        return (row for row in self.rows if since_unix_s <= row.at_unix_ns / 1e9 < until_unix_s)
 
 
 def texts(world: World, receiver: str = "ops") -> list[str]:
@@ -69,6 +56,23 @@ def test_a_target_is_down_after_three_failures_and_back_after_one_answer(tmp_pat
         f"resolved after 5 min 20 s | {CHAT}: down since 22:18 UTC: 5 probes in a row failed"
         " (timeout in wait)",
     ]
+
+
+def test_what_opens_and_ends_is_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(world: World) -> None:
+        world.refuse = SinkError("no https://hooks.test/secret-path", later=True)
+        await world.minutes(4, ttft_ms=None)
+        await world.minutes(1)
+
+    caplog.set_level("INFO")
+    lived(World(tmp_path), story)
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [(level, text[:14]) for level, text in said] == [
+        ("WARNING", "chat (openai/g"), ("WARNING", "ops takes no a"), ("INFO", "resolved after"),
+    ]  # fmt: skip
+    assert "secret-path" not in caplog.text
 
 
 def test_the_days_money_is_said_once_it_is_spent(tmp_path: Path) -> None:

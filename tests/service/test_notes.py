@@ -67,6 +67,8 @@ def test_another_model_and_another_fingerprint_are_noted_once() -> None:
     for number in range(20):
         assert len(seen(eye, row(900 + number, fingerprint=f"fp_{number}"))) == 1
     assert len(eye.fingerprints) == KNOWN
+    ((_, told),) = seen(eye, row(999, response_model="m" * 10_000))
+    assert len(told) < 300
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(eye), type=Eye) == eye
 
 

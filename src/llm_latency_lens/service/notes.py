@@ -38,6 +38,7 @@ USUAL = 20
 FEWEST = 5
 KNOWN = 8
 """Fingerprints that are no news: servers behind one address can differ."""
+LONGEST = 200
 PRICES = 64
 
 
@@ -151,14 +152,16 @@ class Eye(msgspec.Struct):
         self.usual_ms = [*self.usual_ms[-USUAL + 1 :], cold_ms]
 
     def _version(self, row: Row) -> Iterable[Found]:
-        if row.response_model:
-            if self.model and self.model != row.response_model:
-                yield "model", f"answers name another model: {self.model} -> {row.response_model}"
-            self.model = row.response_model
-        if row.fingerprint and row.fingerprint not in self.fingerprints:
+        # Names that a server makes up: no longer than a name is.
+        model, fingerprint = (row.response_model or "")[:LONGEST], (row.fingerprint or "")[:LONGEST]
+        if model:
+            if self.model and self.model != model:
+                yield "model", f"answers name another model: {self.model} -> {model}"
+            self.model = model
+        if fingerprint and fingerprint not in self.fingerprints:
             if self.fingerprints:
-                yield "fingerprint", f"another fingerprint: {row.fingerprint}"
-            self.fingerprints = [*self.fingerprints[-KNOWN + 1 :], row.fingerprint]
+                yield "fingerprint", f"another fingerprint: {fingerprint}"
+            self.fingerprints = [*self.fingerprints[-KNOWN + 1 :], fingerprint]
 
 
 class Prices:

@@ -279,9 +279,10 @@ class Alerts:
         self._eyes = {name: eye for name, eye in head.eyes.items() if name in self._watches}
 
     def _replay(self, row: Row, since: float, learnt: float) -> None:
-        watch, at = self._watches.get(row.target), row.at_unix_ns / 1e9
+        watch = self._watches.get(row.target)
         if watch is None:
             return
+        at = row.at_unix_ns / 1e9 + (row.e2e_ms or 0.0) / 1e3  # when it was told of
         if at >= since:
             watch.take(row, None, self._steady_s() - max(0.0, self._now() - at))
             self._see(row)
