@@ -28,7 +28,10 @@ from recording_server import Got, Server, recording
 from remote_writes import read_request
 
 BUSY = (503, "not now")
-TARGETS = (target("chat", base_url="https://api.example.com/v1"), target("code"))
+TARGETS = (
+    target("chat", base_url="https://api.example.com/v1", labels={"odd": 'a "b"\\n\n,x="y"'}),
+    target("code"),
+)
 
 
 @pytest.fixture

@@ -158,6 +158,23 @@ def test_files_are_for_the_user_alone(tmp_path: Path):
     assert os.listdir(tmp_path) == ["q"]
 
 
+def test_a_batch_that_goes_while_it_is_looked_for(tmp_path: Path):
+    """Another thread may need its room between the look and the read."""
+    queue = filled(tmp_path, *range(40), most_bytes=800)
+    look, times = queue._on_disk, iter((True, False))
+
+    def looked(most: int) -> object:
+        found = look(most)
+        if next(times):
+            queue._remove(min(queue._segments))
+        return found
+
+    queue._on_disk = looked  # type: ignore[assignment, method-assign]
+    (message,) = queue.first(1).messages
+    assert message not in numbered(*range(6))
+    queue.close()
+
+
 def test_of_the_latest_only_one_is_kept():
     queue = Latest()
     assert queue.first(1).messages == []

@@ -7,11 +7,11 @@ remote write goes what a scrape would see.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
 
 from .._version import __version__
 from ..metrics import lines
@@ -21,6 +21,9 @@ from ..sinks.address import Address
 from ..sinks.opening import Opening
 from ..sinks.push_prometheus import Gateway, RemoteWrite, Series, packed
 from ..sinks.sink import Sink, open_sink
+
+_LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 class Outlet(Protocol):
@@ -141,14 +144,14 @@ class Scrapes:
         for line in text.splitlines():
             if not line.startswith("#"):
                 key, _, number = line.rpartition(" ")
-                parts = self._packed[key] = known.get(key) or self._pack(line)
+                parts = self._packed[key] = known.get(key) or self._pack(key)
                 found.append((parts, float(number)))
         return found
 
-    def _pack(self, line: str) -> bytes:
-        (family,) = text_string_to_metric_families(line)
-        (sample,) = family.samples
-        return packed(sample.name, {**self._remote.labels, **sample.labels})
+    def _pack(self, key: str) -> bytes:
+        name, _, labels = key.partition("{")
+        own = {label: _unescaped(text) for label, text in _LABELS.findall(labels)}
+        return packed(name, {**self._remote.labels, **own})
 
 
 class Page:
@@ -179,6 +182,13 @@ class Page:
 
     def close(self) -> None:
         self._gateway.close()
+
+
+def _unescaped(text: str) -> str:
+    """The value of a label, as `exposition` has escaped it."""
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], text)
 
 
 def message_of(record: Record) -> bytes:

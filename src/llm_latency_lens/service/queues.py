@@ -163,14 +163,14 @@ class DiskQueue:
             self._trim()
 
     def first(self, most: int) -> Batch:
-        with self._lock:
-            for number in sorted(self._segments):
-                segment = self._segments[number]
-                if segment.ends:
-                    return self._read(number, segment, most)
-            frames = list(self._appender.waiting)[:most]
-            self._borrowed = bool(frames)
-            return Batch([frame[_HEAD.size :] for frame in frames], None, self._appender.lost)
+        while True:
+            with self._lock:
+                found = self._on_disk(most)
+                if found is None:
+                    return self._in_memory(most)
+            # The event loop does not wait for this.
+            with suppress(FileNotFoundError):  # too much meanwhile: the next segment is the first
+                return self._read(*found)
 
     def done(self, batch: Batch) -> None:
         with self._lock:
@@ -221,24 +221,36 @@ class DiskQueue:
 
     # -- reading ------------------------------------------------------------------------------
 
-    def _read(self, number: int, segment: _Segment, most: int) -> Batch:
-        """Messages of one segment, from the first that was not sent."""
-        begin = self._cursor.offset if self._cursor.segment == number else 0
-        behind = begin
-        messages: list[bytes] = []
-        with (self._folder / f"{number:08d}.queue").open("rb") as file:
-            file.seek(begin)
-            for end in islice(segment.ends, most):
-                if messages and end - begin > _READ:
-                    break
+    def _on_disk(self, most: int) -> tuple[Place, list[int]] | None:
+        """Where the first messages are that were not sent, and where each of them ends."""
+        for number in sorted(self._segments):
+            if ends := self._segments[number].ends:
+                begin = self._cursor.offset if self._cursor.segment == number else 0
+                first = list(islice(ends, most))
+                return Place(number, begin), [
+                    end for end in first if end == first[0] or end - begin <= _READ
+                ]
+        return None
+
+    def _in_memory(self, most: int) -> Batch:
+        frames = list(self._appender.waiting)[:most]
+        self._borrowed = bool(frames)
+        return Batch([frame[_HEAD.size :] for frame in frames], None, self._appender.lost)
+
+    def _read(self, begin: Place, ends: list[int]) -> Batch:
+        messages = []
+        with (self._folder / f"{begin.segment:08d}.queue").open("rb") as file:
+            behind = file.seek(begin.offset)
+            for end in ends:
                 messages.append(file.read(end - behind)[_HEAD.size :])
                 behind = end
-        return Batch(messages, Place(number, behind))
+        return Batch(messages, Place(begin.segment, behind))
 
     def _advance(self, behind: Place) -> None:
         """Everything before this place was sent."""
         self._cursor = max(self._cursor, behind)
-        os.pwrite(self._cursor_fd, b"%08d %012d\n" % self._cursor, 0)
+        with suppress(OSError):  # then it is sent once more, after the next start
+            os.pwrite(self._cursor_fd, b"%08d %012d\n" % self._cursor, 0)
         for number in [one for one in self._segments if one <= behind.segment]:
             ends = self._segments[number].ends
             while ends and Place(number, ends[0]) <= behind:
