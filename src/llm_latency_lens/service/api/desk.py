@@ -81,7 +81,7 @@ class Desk:
 
     def now(self, name: str) -> TargetNow | None:
         """How a target stands; None for one that was added just now."""
-        return next((one for one in self.monitor.live.overview() if one.name == name), None)
+        return self.monitor.live.target(name)
 
     def budgets(self, name: str) -> list[Budget]:
         """The error budgets of a target."""

@@ -60,11 +60,12 @@ async def target(desk: Desk, asked: Asked) -> shapes.TargetFound:
 
 
 async def latest(desk: Desk, asked: Asked) -> shapes.Latest:
-    found = desk.monitor.live.overview()
-    if asked["target"] is not None:
-        desk.target(asked["target"])
-        found = [one for one in found if one.name == asked["target"]]
-    return shapes.Latest(at_unix_s=asked.now_unix_s, targets=list(found))
+    if asked["target"] is None:
+        found = desk.monitor.live.overview()
+    else:
+        now = desk.now(desk.target(asked["target"]).name)
+        found = [now] if now else []
+    return shapes.Latest(at_unix_s=asked.now_unix_s, targets=found)
 
 
 async def series(desk: Desk, asked: Asked) -> shapes.Series:

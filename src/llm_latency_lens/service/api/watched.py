@@ -45,6 +45,8 @@ class Seen(Protocol):
 
     def overview(self) -> list[TargetNow]: ...
 
+    def target(self, name: str) -> TargetNow | None: ...
+
 
 class Alarmed(Protocol):
     """Incidents, and who is not told of them."""
