@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from math import exp
@@ -111,6 +112,24 @@ def test_what_goes_on_keeps_its_past_when_the_configuration_is_read_again(tmp_pa
         assert kinds(world.alerts) == ["down"]
 
     lived(World(tmp_path), story)
+
+
+def test_another_model_under_the_same_name_has_no_past(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.minutes(20, ttft_ms=900.0)
+        old = world.alerts._watches["chat"]
+        assert kinds(world.alerts) == ["burn_rate"]
+        world.alerts.configure(world.config())
+        new = world.alerts._watches["chat"]
+        assert new.figures is old.figures
+        world.alerts.configure(world.config(anomalies=False))
+        assert world.alerts._watches["chat"].figures is not old.figures
+        assert any(rate for _, _, rate in world.alerts.burn_rates("chat"))
+        world.targets = (replace(world.targets[0], model="another"),)
+        world.alerts.configure(world.config())
+        assert not any(rate for _, _, rate in world.alerts.burn_rates("chat"))
+
+    lived(_with_promises(tmp_path), story)
 
 
 def test_a_cancelled_probe_is_neither(tmp_path: Path) -> None:

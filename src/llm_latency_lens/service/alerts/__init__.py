@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 from ...clock import SECOND_NS, Clock
@@ -87,6 +88,7 @@ class Alerts:
         self._offset_ns = self._steady_ns
         self._standing_at = self._usual_at = float("-inf")
         self._kept_error: str | None = None
+        self._writing = Lock()
         self.configure(config)
 
     # -- what comes in ------------------------------------------------------------------------
@@ -112,8 +114,7 @@ class Alerts:
         for target in config.targets:
             watch = Watch(target, config.alerts, window_s)
             if target.name in old:
-                watch.load(old[target.name].dump())
-                watch.figures = old[target.name].figures
+                watch.succeed(old[target.name])
             self._watches[target.name] = watch
         self._deliveries = {
             receiver.name: self._deliver_to(receiver.name, config)
@@ -304,10 +305,15 @@ class Alerts:
             targets[target] = kept.encode(dump(watch))
             await asyncio.sleep(0)  # a probe may be due
         try:
-            await asyncio.to_thread(kept.write, self._folder / name, head, targets)
+            await asyncio.to_thread(self._write_alone, self._folder / name, head, targets)
             self._kept_error = None
         except OSError as error:
             self._kept_error = error.strerror or type(error).__name__
+
+    def _write_alone(self, path: Path, head: kept.Head, targets: Mapping[str, bytes]) -> None:
+        """A `tend` that was cancelled may still be writing."""
+        with self._writing:
+            kept.write(path, head, targets)
 
     # -- the rest -----------------------------------------------------------------------------
 

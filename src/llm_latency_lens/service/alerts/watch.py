@@ -87,9 +87,7 @@ class _Figure:
             whole = Shift(first.since_s, first.before, after, answers, found.settled)
         small = abs(log(1.0 + whole.slower)) < log(1.0 + WORTH)
         self.shift = None if small else whole
-        self.ending = (
-            f"it is less than {100 * WORTH:.0f} % away from what it was before" if small else ""
-        )
+        self.ending = _SMALL if small else ""
         if found.settled:
             ratio = found.after / found.before
             self.hours = {hour: value * ratio for hour, value in self.hours.items()}
@@ -129,6 +127,7 @@ class Watch:
         self.about = About(
             target.name, target.provider, target.model, target.region or "", target.labels
         )
+        self.whom = target.provider, target.model, target.base_url, target.region
         self.standing = Standing()
         self.figures = {name: _Figure() for name in FIGURES}
         self._alerts = alerts
@@ -255,6 +254,15 @@ class Watch:
         **figures: float,
     ) -> Condition:  # fmt: skip
         return Condition(kind, severity, self.about, what, sentence, since, figures)
+
+    def succeed(self, old: Watch) -> None:
+        """Go on where another one ended, which may have been told otherwise. Whoever is another
+        now, though of the same name, has no past."""
+        if self.whom != old.whom:
+            return
+        self.load(old.dump())
+        if self._alerts.anomalies:
+            self.figures, self._answers = old.figures, old._answers
 
     # -- over a restart -----------------------------------------------------------------------
 
