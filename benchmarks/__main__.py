@@ -24,6 +24,7 @@ NAMED = (
     "instrument",
     "live",
     "monitor",
+    "monitor_history",
     "optimize",
     "proxy",
     "soak",

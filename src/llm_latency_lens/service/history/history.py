@@ -164,13 +164,16 @@ def _prepared(folder: Path, files: tending.Files) -> IO[bytes]:
     held = os.fdopen(fd, "r+b")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         other = held.read(20).decode("ascii", "replace").strip()
         held.close()
         raise StoreError(
             f"{folder}: another monitor writes here{f' (process {other})' if other else ''};"
             " give this one a data_dir of its own"
         ) from None
+    except OSError as error:
+        held.close()
+        raise StoreError(f"{folder / 'lock'}: cannot be locked: {error.strerror}") from None
     held.truncate(0)
     held.write(str(os.getpid()).encode())
     held.flush()
