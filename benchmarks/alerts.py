@@ -123,7 +123,7 @@ def _hours(series: Series, seed: int, slow_s: float) -> list[int]:
     held: Unlike | None = None
     found = []
     for hour, value in enumerate(series.medians(Random(seed), DAYS * DAY_S, HOUR_S, slow_s)):
-        unlike = against_same_hour(hours, hour, value)
+        unlike = against_same_hour(hours.get, hour, value)
         hours[hour] = value
         was, odd = held is not None, unlike is not None and unlike.odd
         held = unlike if odd or (was and unlike is not None and not unlike.eased) else None

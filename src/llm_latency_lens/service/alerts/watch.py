@@ -15,7 +15,7 @@ from statistics import median
 
 import msgspec
 
-from ...decide.anomalies import DAYS, Unlike, against_same_hour
+from ...decide.anomalies import Hours, Kept, Unlike, against_same_hour
 from ...decide.burning import Burn, Burning, Dumped
 from ...decide.counted import count, counted
 from ...decide.shifts import Past, Shift, Shifts
@@ -43,7 +43,7 @@ class _Figure:
     """One figure: its hours, its changes."""
 
     shifts: Shifts = field(default_factory=Shifts)
-    hours: dict[int, float] = field(default_factory=dict)
+    hours: Hours = field(default_factory=Hours)
     hour: int = 0
     values: array[float] = field(default_factory=lambda: array("d"))
     unlike: Unlike | None = None
@@ -67,13 +67,11 @@ class _Figure:
         """The hour is over: is it unlike those of the days before?"""
         if len(self.values) >= ANSWERS_AN_HOUR and not self.shifts.settling:
             value = median(self.values)
-            found = against_same_hour(self.hours, self.hour, value)
+            found = against_same_hour(self.hours.get, self.hour, value)
             held = self.unlike is not None
             self.unlike = found if found and (found.odd or (held and not found.eased)) else None
             self.unlike_hour = self.hour
-            self.hours[self.hour] = value
-            for old in [hour for hour in self.hours if hour < self.hour - 24 * DAYS]:
-                del self.hours[old]
+            self.hours.put(self.hour, value)
         self.values = array("d")
 
     def changed(self, found: Shift) -> None:
@@ -89,8 +87,7 @@ class _Figure:
         self.shift = None if small else whole
         self.ending = _SMALL if small else ""
         if found.settled:
-            ratio = found.after / found.before
-            self.hours = {hour: value * ratio for hour, value in self.hours.items()}
+            self.hours.scale(found.after / found.before)
             self.first = self.unlike = None
 
     def look(self, now_unix_s: float) -> None:
@@ -103,7 +100,7 @@ class Usual(msgspec.Struct, kw_only=True):
     """What is kept of a figure's past."""
 
     past: Past
-    hours: dict[int, float]
+    hours: Kept
     shift: Shift | None = None
     first: Shift | None = None
     unlike: Unlike | None = None
@@ -281,7 +278,7 @@ class Watch:
         return {
             name: Usual(
                 past=figure.shifts.dump(),
-                hours=dict(figure.hours),
+                hours=figure.hours.dump(),
                 shift=figure.shift,
                 first=figure.first,
                 unlike=figure.unlike,
@@ -293,7 +290,8 @@ class Watch:
     def load_usual(self, usual: dict[str, Usual]) -> None:
         for name in self.figures.keys() & usual.keys():
             figure, kept = self.figures[name], usual[name]
-            figure.hours, figure.shift, figure.first = kept.hours, kept.shift, kept.first
+            figure.hours.load(kept.hours)
+            figure.shift, figure.first = kept.shift, kept.first
             figure.unlike, figure.unlike_hour = kept.unlike, kept.unlike_hour
             if found := figure.shifts.load(kept.past):
                 figure.changed(found)
