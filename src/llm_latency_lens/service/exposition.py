@@ -18,8 +18,9 @@ from .families import FAMILIES, Values
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-_AT_ONCE = 50
-"""Histograms, or twenty times as many other lines, that are rendered in one go: some 0.3 ms."""
+_AT_ONCE = 20
+"""Histograms, or fifty times as many other lines, that are rendered in one go: some 0.3 ms, or 1 ms
+when they are new."""
 
 
 class Exposition:
@@ -56,10 +57,10 @@ class Exposition:
             if found := metrics.counts(name):
                 unit = "usd" if name.endswith("_usd") else ""
                 yield self._head(name, "counter", text, unit)
-                for start in range(0, len(found), 20 * _AT_ONCE):
+                for start in range(0, len(found), 50 * _AT_ONCE):
                     yield "".join(
                         f"{PREFIX}{name}_total{{{self._named(key, labels)}}} {_number(count)}\n"
-                        for key, count in found[start : start + 20 * _AT_ONCE]
+                        for key, count in found[start : start + 50 * _AT_ONCE]
                     )
 
     def single(self, name: str, text: str, tally: Tally) -> str:

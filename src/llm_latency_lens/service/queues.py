@@ -125,7 +125,8 @@ class DiskQueue:
         self._borrowed = False
         """Whether messages that wait in memory are being sent: none is written meanwhile."""
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for one in (folder.parent, folder):
+                one.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._cursor_fd = os.open(
                 folder / "cursor", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
