@@ -17,7 +17,7 @@ const short = (value) => {
   return String(Number(value.toPrecision(size >= 10 ? 3 : 2)));
 };
 const ms = (value) => (value >= 10_000 ? `${short(value / 1000)} s` : `${short(value)} ms`);
-const usd = (value) => `$${value === 0 ? "0" : value < 0.01 ? value.toPrecision(2) : value.toFixed(2)}`;
+const usd = (value) => `$${value >= 1 ? value.toFixed(2) : Number(value.toPrecision(2))}`;
 
 const element = (name, text, more = {}) => Object.assign(document.createElement(name), { textContent: text }, more);
 
@@ -146,7 +146,7 @@ const titleOf = (data, place) => `${moment(data.at[place], { seconds: data.step 
 const shape = (place, more) => ({
   width: place.clientWidth,
   height: place.classList.contains("low") ? 160 : 224,
-  padding: [10, 12, 0, 0],
+  padding: [10, 22, 0, 0],
   legend: { show: false },
   focus: { alpha: 0.35 },
   ...more,
