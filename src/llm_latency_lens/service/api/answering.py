@@ -40,9 +40,9 @@ class Endpoint:
     media: str = "application/json"
 
     @property
-    def changes(self) -> bool:
-        """Whether it does something: then a token is needed."""
-        return self.method in ("DELETE",) or self.name in ("probe", "silence")
+    def guarded(self) -> bool:
+        """Whether it needs a token in any case: the guard lets nobody else send anything."""
+        return self.method != "GET"
 
 
 def route(desk: Desk, endpoints: Sequence[Endpoint]) -> Route:
@@ -60,7 +60,7 @@ def route(desk: Desk, endpoints: Sequence[Endpoint]) -> Route:
 async def answered(desk: Desk, endpoint: Endpoint, request: Request) -> Response:
     """What a request comes to; every mistake of the one who asks is an answer."""
     try:
-        if endpoint.changes and desk.monitor.config.serve.token is None:
+        if endpoint.guarded and desk.monitor.config.serve.token is None:
             raise RefusedError("this needs a token: give the monitor one (token_file)")
         asked = await _understood(desk, endpoint, request)
         found = await endpoint.call(desk, asked)

@@ -70,7 +70,7 @@ def _operation(one: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
             **{status: _bad(told) for status, told in _faults(one).items()},
         },
     }
-    if one.changes:
+    if one.guarded:
         found["security"] = [{"token": []}, {"session": []}]
     if one.body is not None:
         found["requestBody"] = {
@@ -93,7 +93,7 @@ def _faults(one: Endpoint) -> dict[str, str]:
     found = {"401": "a token is needed"}
     if one.parameters or one.body is not None:
         found["400"] = "what is asked is wrong: the answer says what, and what to do"
-    if one.changes:
+    if one.guarded:
         found["403"] = "the monitor has no token, or the request came from another site"
     if "{" in one.path or one.body is not None or any(p.name == "target" for p in one.parameters):
         found["404"] = "there is none of that name"
