@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,10 +33,20 @@ def _logging() -> Iterator[None]:
     root.handlers[:] = before[1]
 
 
-def _stop_when_told(out: io.StringIO) -> None:
-    deadline = time.monotonic() + 20
-    while "the page is at" not in out.getvalue() and time.monotonic() < deadline:
-        time.sleep(0.005)
+class _Heard(io.StringIO):
+    """Sets `said` once something was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = threading.Event()
+
+    def flush(self) -> None:
+        super().flush()
+        self.said.set()
+
+
+def _stop_when_told(out: _Heard) -> None:
+    out.said.wait(20)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -47,15 +56,16 @@ def test_it_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
         "listen: 127.0.0.1:0\ndata_dir: nowhere\n"
         "targets: [{name: a, model: m, base_url: 'http://127.0.0.1:1/v1'}]\n"
     )
-    world = World(io.StringIO(), io.StringIO(), {})
-    stopper = threading.Thread(target=_stop_when_told, args=(world.out,))
+    out = _Heard()
+    world = World(out, io.StringIO(), {})
+    stopper = threading.Thread(target=_stop_when_told, args=(out,))
     stopper.start()
     words = ["--data-dir", str(tmp_path / "data"), "--max-cost", "2", "--log-format", "json"]
     words += ["--listen", "localhost:0"]
     code = run(["monitor", "--config", str(file), *words], world)
     stopper.join()
     assert code == 0
-    assert world.out.getvalue().startswith("Monitoring 1 target; the page is at http://127.0.0.1:")
+    assert out.getvalue().startswith("Monitoring 1 target; the page is at http://127.0.0.1:")
     lines = [json.loads(line) for line in world.err.getvalue().splitlines()]
     assert [line["message"].partition(":")[0] for line in lines][-2:] == ["stopping", "stopped"]
     assert {line["level"] for line in lines} == {"info"}

@@ -15,6 +15,7 @@ from .target import network_of
 from .world import Call, World
 
 if TYPE_CHECKING:
+    from ..integrations.proxy.program import Ran
     from ..metrics.proxied import Proxied
     from ..record import Record
     from .progress import Display
@@ -86,6 +87,11 @@ def proxy(
     finally:
         if display:
             display.close()
+    return _tell(ran, outputs, screen, world)
+
+
+def _tell(ran: Ran, outputs: Outputs, screen: Screen, world: World) -> int:
+    """Say what came of it; the exit code."""
     show(ran.result, ran.records(), outputs, screen, world)
     tell_lost(ran.run, world.err)
     if prints_table(outputs.output, outputs.records) and not screen.quiet:

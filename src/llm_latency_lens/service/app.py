@@ -16,7 +16,7 @@ from ..metrics.schema import encode
 from . import api, pages
 from .api.desk import Desk
 from .api.watched import Monitored
-from .guard import Guard
+from .guard import Guard, is_known
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -40,10 +40,13 @@ def make_app(monitor: Served) -> ASGIApp:
         """Whether the event loop turns: it has answered."""
         return PlainTextResponse("ok\n")
 
-    async def readyz(_: Request) -> Response:
-        """Whether it probes; what is wrong besides is said and leaves it ready."""
+    async def readyz(request: Request) -> Response:
+        """Whether it probes; what is wrong besides is said to whoever may know, and leaves it
+        ready."""
         found = monitor.readiness()
         status = 200 if found["ready"] else 503
+        if not is_known(request.scope, monitor.config.serve):
+            found = {"ready": found["ready"]}
         return Response(encode(found) + b"\n", status, media_type="application/json")
 
     async def metrics(request: Request) -> Response:

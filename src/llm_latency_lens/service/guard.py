@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEALTH = ("/healthz", "/readyz")
-"""Asked of nobody who they are, and as often as they like: they say nothing but yes or no."""
+"""Asked of nobody who they are, and as often as they like: to strangers they say nothing but yes
+or no."""
 HEADERS: Mapping[str, str] = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -107,9 +108,7 @@ class Guard:
 
     def _refusal(self, scope: Scope, serve: ServeConfig) -> _Refusal | None:
         """Why a request is not answered; None where it is."""
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = _headers(scope)
         path: str = scope["path"]
         # What looks after containers asks for health by the address that it finds them at.
         free = path in HEALTH and not is_loopback(serve.host)
@@ -148,6 +147,15 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_known(scope: Scope, serve: ServeConfig) -> bool:
+    """Whether whoever asks may read what is not for everybody."""
+    return _unknown(scope, _headers(scope), serve) is None
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _unknown(scope: Scope, headers: Mapping[str, str], serve: ServeConfig) -> _Refusal | None:
