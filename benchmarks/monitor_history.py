@@ -103,10 +103,11 @@ def _packed(folder: Path) -> dict[str, Any]:
     """Pack an hour of the largest monitor that there is a word for."""
     history = _opened(folder)
     engine = tables.Engine(folder / "history" / "spill")
-    path = folder / "journal" / "2023-11-15T00.00000001.jsonl"
     with engine.session() as database:
-        made_up = _made_up(200, 10, _BEGAN_S, _HOUR_S)
-        database.ask(f"COPY ({made_up}) TO '{path}' (FORMAT json)")
+        for quarter in range(4):
+            path = folder / "journal" / f"2023-11-15T00.{quarter:08d}.jsonl"
+            made_up = _made_up(200, 10, _BEGAN_S + 900 * quarter, 900)
+            database.ask(f"COPY ({made_up}) TO '{path}' (FORMAT json)")
     engine.close()
     begun, cpu = time.perf_counter(), time.process_time()
     asyncio.run(history.tend())

@@ -332,6 +332,27 @@ def test_days_of_which_nothing_is_left_do_not_stop_the_others(tmp_path: Path):
         assert list(history.each(*EVER)) == []
 
 
+def test_a_large_hour_is_packed_in_parts_and_before_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clock = at(BEGAN + HOUR)
+    size = len(schema.encode(row(10, at_unix_ns=BEGAN + 10))) + 1
+    monkeypatch.setattr(tending, "SEGMENT", 3 * size)
+    with opened(tmp_path, clock) as history:
+        rows = [row(number, at_unix_ns=BEGAN + number) for number in range(10, 21)]
+        for one in rows:
+            history.add(one)
+        tend(history)
+        assert len(files(tmp_path, "history/probes")) == 3
+        assert len(files(tmp_path, "journal")) == 1
+        assert history.rows(*EVER) == rows
+        clock.advance(24 * HOUR)
+        tend(history)
+        assert history.rows(*EVER) == rows
+        assert files(tmp_path, "history/probes") == ["2023-11-15.00000001-00000004.parquet"]
+        assert [one.count for one in history.series("chat", *EVER, DAY_S)] == [11]
+
+
 def test_targets_are_joined_some_after_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tending, "_SORTED", 15)
     clock = at(BEGAN + HOUR)

@@ -76,9 +76,9 @@ class History:
         self._appender.append(schema.encode(row) + b"\n")
 
     def _turn(self) -> None:
-        """Begin another file when another hour has begun."""
+        """Begin another file when another hour has begun, or this one is large."""
         stamp = parts.hour_of(self._clock.realtime_ns())
-        if stamp != self._stamp:
+        if stamp != self._stamp or self._appender.size >= tending.SEGMENT:
             self._stamp = stamp
             self._appender.begin(self._journal / f"{stamp}.{self._number:08d}.jsonl")
             self._number += 1
