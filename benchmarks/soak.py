@@ -1,8 +1,8 @@
 """The monitor at 50 times its normal rate: 100 probes a second, and what its memory does over time.
 
 Normal are 20 targets at 10 s. Each row is a sixth of the time, the last one all of it; the picture
-is `soak.svg` in the current folder. Some 50 bytes of each probe stay for an hour: at this rate
-memory rises by 18 MB in the first hour and then no more. The turn of an hour loads DuckDB once.
+is `soak.svg` in the current folder. Some 50 bytes of each probe stay for an hour, so that memory
+goes on rising during the first. The first turn of an hour takes DuckDB's memory.
 """
 
 from __future__ import annotations
