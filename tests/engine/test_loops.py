@@ -324,7 +324,8 @@ def test_a_full_disk_ends_the_run_with_its_reason() -> None:
     stand = Stand()
     stand.sink.fails_at_flush = 4  # a flush each quarter of a second
     outcome = stand.run(requests=1000, grace_s=1.0)
-    assert outcome.stopped_early == "the disk is full"
+    reason = "the disk is full; the run stops here, what was measured is reported"
+    assert outcome.stopped_early == reason
     assert not outcome.interrupted
     assert stand.clock.monotonic_ns() == 1080 * MS_NS
     assert all(timeline.complete for timeline in stand.sink.closed)
