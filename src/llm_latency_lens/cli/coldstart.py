@@ -10,7 +10,7 @@ from ..report.figures import seconds
 from ..report.page import Page
 from .benchmark import causes
 from .options import Keeping, Outputs, Paying, Screen, Target, Way
-from .output import check_writable, prints_table, tell_lost, write_records, write_to
+from .output import check_writable, prints_table, tell_lost, write_result
 from .target import make_lens, read_prompts
 from .trials import Cooling
 from .world import Call, World
@@ -157,12 +157,9 @@ def show(
     from .. import report
     from ..metrics.coldstart import encode
 
-    if outputs.output is not None:
-        data = encode(found)
-        write_to(outputs.output, world.out, lambda file: report.document(data, file))
-    write_records(records, outputs, world.out)
-    if prints_table(outputs.output, outputs.records):
-        report.coldstart(found, world.out, color=not screen.no_color)
+    write_result(
+        found, records, outputs, screen, world, draw=report.coldstart, encoded=encode(found)
+    )
 
 
 def ended(found: Coldstart) -> int:

@@ -11,7 +11,7 @@ from .benchmark import causes
 from .candidates import Wanted, named, parse
 from .kinds import UnfitError
 from .options import Keeping, Outputs, Paying, Screen, Target, Way
-from .output import check_writable, prints_table, tell_lost, write_records, write_to
+from .output import check_writable, prints_table, tell_lost, write_result
 from .settings import Source
 from .target import make_lens, read_prompts
 from .trials import Common, Contest, Turns
@@ -132,12 +132,9 @@ def show(
     from .. import report
     from ..metrics.comparison import encode
 
-    if outputs.output is not None:
-        data = encode(found)
-        write_to(outputs.output, world.out, lambda file: report.document(data, file))
-    write_records(records, outputs, world.out)
-    if prints_table(outputs.output, outputs.records):
-        report.comparison(found, world.out, color=not screen.no_color)
+    write_result(
+        found, records, outputs, screen, world, draw=report.comparison, encoded=encode(found)
+    )
 
 
 def ended(found: Comparison) -> int:

@@ -7,18 +7,19 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
 
 from ..errors import RunError, UsageError
 from .argv import is_secret
-from .options import Load, Outputs, Paying, Target, Way
+from .options import Load, Outputs, Paying, Screen, Target, Way
 from .settings import Choice, Source, settings_of
-from .world import Call
+from .world import Call, World
 
 if TYPE_CHECKING:
     from ..record import Record
     from ..store.runs import Run
 
+T_contra = TypeVar("T_contra", contravariant=True)
 Write = Callable[[TextIO], object]
 
 
@@ -66,6 +67,33 @@ def write_records(records: Iterable[Record], outputs: Outputs, out: TextIO) -> N
             file.write(line.decode() + "\n")
 
     write_to(outputs.records, out, write, private=outputs.keep_text)
+
+
+class Draw(Protocol[T_contra]):
+    """Shows a result to people: a function of `report`."""
+
+    def __call__(self, found: T_contra, out: TextIO, /, *, color: bool) -> None: ...
+
+
+def write_result(
+    found: T_contra,
+    records: Iterable[Record],
+    outputs: Outputs,
+    screen: Screen,
+    world: World,
+    *,
+    draw: Draw[T_contra],
+    encoded: bytes,
+) -> None:
+    """Write a result (`encoded` is its JSON) and its requests to where they are wanted, and draw it
+    where standard output is free."""
+    from ..report import document
+
+    if outputs.output is not None:
+        write_to(outputs.output, world.out, lambda file: document(encoded, file))
+    write_records(records, outputs, world.out)
+    if prints_table(outputs.output, outputs.records):
+        draw(found, world.out, color=not screen.no_color)
 
 
 def tell_lost(run: Run, err: TextIO) -> None:

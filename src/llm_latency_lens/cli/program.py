@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .options import Outputs, Screen
-from .output import check_writable, prints_table, write_records, write_to
+from .output import check_writable, prints_table, write_result
 from .running import Kept, Paying, Written
 from .running import Program as Wanted
 from .world import Call, World
@@ -56,15 +56,10 @@ def show(
     found: Program, records: Iterable[Record], outputs: Outputs, screen: Screen, world: World
 ) -> None:
     """Print and write what was found."""
+    from .. import report
     from ..metrics.program import encode
-    from ..report import document, program
 
-    if outputs.output is not None:
-        data = encode(found)
-        write_to(outputs.output, world.out, lambda file: document(data, file))
-    write_records(records, outputs, world.out)
-    if prints_table(outputs.output, outputs.records):
-        program(found, world.out, color=not screen.no_color)
+    write_result(found, records, outputs, screen, world, draw=report.program, encoded=encode(found))
 
 
 VERB = run

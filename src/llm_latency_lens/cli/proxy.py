@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RunError, UsageError
 from .options import Keeping, Outputs, Screen
-from .output import check_writable, prints_table, tell_lost, write_records, write_to
+from .output import check_writable, prints_table, tell_lost, write_result
 from .proxying import Passing, Way
 from .running import Paying, Written
 from .target import network_of
@@ -105,15 +105,10 @@ def show(
     found: Proxied, records: Iterable[Record], outputs: Outputs, screen: Screen, world: World
 ) -> None:
     """Print and write what was found."""
+    from .. import report
     from ..metrics.proxied import encode
-    from ..report import document, proxied
 
-    if outputs.output is not None:
-        data = encode(found)
-        write_to(outputs.output, world.out, lambda file: document(data, file))
-    write_records(records, outputs, world.out)
-    if prints_table(outputs.output, outputs.records):
-        proxied(found, world.out, color=not screen.no_color)
+    write_result(found, records, outputs, screen, world, draw=report.proxied, encoded=encode(found))
 
 
 def _display(screen: Screen, world: World) -> Display | None:

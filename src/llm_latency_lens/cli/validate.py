@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import UsageError
+from ..errors import ConfigError, UsageError
 from ..store.texts import text_of
 from .commands import CONFIGURED
 from .config import read_entries
@@ -13,6 +15,9 @@ from .options import Checked
 from .suite import is_suite, read_suite
 from .validation import mistakes
 from .world import Call, World
+
+if TYPE_CHECKING:
+    from ..decide.sla import Sla
 
 EXAMPLES = """\
 latency-lens validate nightly.toml
@@ -30,42 +35,29 @@ def validate(call: Call, *, checked: Checked) -> int:
     """
     if checked.file is None:
         raise UsageError("there is nothing to check: name a configuration file")
-    world = call.world
-    if is_monitor_file(checked.file):
-        return _check_monitor(checked.file, world)
-    if is_suite(checked.file):
-        return _check_suite(checked.file, world)
-    if checked.file.endswith((".yaml", ".yml")) and is_sla(checked.file):
-        return _check_sla(checked.file, world)
-    entries = read_entries(checked.file, CONFIGURED)
-    found = mistakes(entries, checked.file, world.environ)
-    for mistake in found:
-        world.out.write(f"{mistake}\n")
-    if found:
-        return 2
-    world.out.write(f"{checked.file}: {len(entries)} settings, no mistake\n")
-    return 0
+    path, world = checked.file, call.world
+    if is_monitor_file(path):
+        monitor, wrong = read_monitor_file(path, world.environ)
+        return _told(path, len(monitor.targets) if monitor else None, "target", wrong, world)
+    if is_suite(path):
+        suite, wrong = read_suite(path, world.environ)
+        return _told(path, len(suite.cases) if suite else None, "case", wrong, world)
+    if path.endswith((".yaml", ".yml")) and is_sla(path):
+        sla, wrong = _read_sla(path)
+        return _told(path, len(sla.promises) if sla else None, "objective", wrong, world)
+    entries = read_entries(path, CONFIGURED)
+    return _told(path, len(entries), "setting", mistakes(entries, path, world.environ), world)
 
 
-def _check_monitor(path: str, world: World) -> int:
-    found, wrong = read_monitor_file(path, world.environ)
+def _told(
+    path: str, count: int | None, what: str, wrong: Sequence[ConfigError], world: World
+) -> int:
+    """Say each mistake, or how much there is without one; the exit code."""
     for mistake in wrong:
         world.out.write(f"{mistake}\n")
-    if found is None:
+    if wrong or count is None:
         return 2
-    many = "target" if len(found.targets) == 1 else "targets"
-    world.out.write(f"{path}: {len(found.targets)} {many}, no mistake\n")
-    return 0
-
-
-def _check_suite(path: str, world: World) -> int:
-    found, wrong = read_suite(path, world.environ)
-    for mistake in wrong:
-        world.out.write(f"{mistake}\n")
-    if found is None:
-        return 2
-    many = "case" if len(found.cases) == 1 else "cases"
-    world.out.write(f"{path}: {len(found.cases)} {many}, no mistake\n")
+    world.out.write(f"{path}: {count} {what if count == 1 else what + 's'}, no mistake\n")
     return 0
 
 
@@ -75,17 +67,10 @@ def is_sla(path: str) -> bool:
     return Path(path).is_file() and sla.is_sla(text_of(path))
 
 
-def _check_sla(path: str, world: World) -> int:
+def _read_sla(path: str) -> tuple[Sla | None, list[ConfigError]]:
     from ..decide.sla import read_sla
 
-    found, wrong = read_sla(text_of(path), path)
-    for mistake in wrong:
-        world.out.write(f"{mistake}\n")
-    if found is None:
-        return 2
-    many = "objective" if len(found.promises) == 1 else "objectives"
-    world.out.write(f"{path}: {len(found.promises)} {many}, no mistake\n")
-    return 0
+    return read_sla(text_of(path), path)
 
 
 VERB = validate

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from ...engine.host import public_url
 from ...errors import UsageError
 from ...experiments.growing import Choice, wishes_of_choice
 from ...metrics.context import Context
@@ -81,15 +82,8 @@ _CONTEXT = Context(id="monitor", mode="open")
 def _origin(target: TargetConfig) -> dict[str, Any]:
     found = {key: getattr(target, key) for key in _ORIGIN}
     if found["base_url"]:
-        found["base_url"] = shown_url(found["base_url"])
+        found["base_url"] = public_url(found["base_url"])
     return found
-
-
-def shown_url(url: str) -> str:
-    """An address without what may be secret in it: user, password, query."""
-    scheme, sign, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}{sign}{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 def record_of(row: Row, index: int = 0) -> Record:

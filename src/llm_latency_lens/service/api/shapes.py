@@ -8,12 +8,12 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from ...engine.host import public_url
 from ..alerts import Incident, Note, Silence
 from ..config import TargetConfig
 from ..history import Bin
 from ..live import TargetNow
 from ..probe import Row
-from .deciding import shown_url
 from .watched import Stands
 
 
@@ -197,7 +197,7 @@ def target_of(one: TargetConfig) -> Target:
         provider=one.provider,
         model=one.model,
         region=one.region,
-        base_url=one.base_url and shown_url(one.base_url),
+        base_url=one.base_url and public_url(one.base_url),
         labels=dict(one.labels),
         interval_s=one.interval_s,
         timeout_s=one.timeout_s,

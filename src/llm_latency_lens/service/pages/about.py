@@ -9,8 +9,8 @@ from typing import Any
 
 from ..._version import __version__
 from ...clock import SECOND_NS, realtime_offset_ns
+from ...engine.host import public_url
 from ...report.figures import count
-from ..api.deciding import shown_url
 from ..api.desk import Desk
 from ..config import MonitorConfig, TargetConfig
 from . import telling
@@ -124,7 +124,7 @@ def _line(one: TargetConfig) -> TargetLine:
     return TargetLine(
         name=one.name,
         whom=telling.whom(one),
-        address=shown_url(one.base_url) if one.base_url else "the provider's own",
+        address=public_url(one.base_url) if one.base_url else "the provider's own",
         every=telling.length(one.interval_s),
         timeout=telling.length(one.timeout_s),
         tokens=f"{one.max_tokens:,} at most",
