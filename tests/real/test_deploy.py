@@ -32,7 +32,10 @@ EVERYTHING = {
     "nodeSelector": {"disk": "ssd"},
     "tolerations": [{"key": "k", "operator": "Exists"}],
     "affinity": {"podAntiAffinity": {}},
-    "benchmarks": [{"name": "nightly", "schedule": "17 3 * * *", "args": ["openai/m", "Hi"]}],
+    "benchmarks": [
+        {"name": "nightly", "schedule": "17 3 * * *", "args": ["openai/m", "Hi"]},
+        {"name": "once", "args": ["openai/m", "Hi", "--requests", "9"]},
+    ],
 }
 
 
@@ -117,7 +120,7 @@ def test_the_chart(values: dict[str, Any]) -> None:
 def test_the_chart_with_everything_makes_everything() -> None:
     found = rendered(**EVERYTHING)
     kinds = [one["kind"] for one in found["objects"]]
-    for kind in ("CronJob", "Ingress", "ServiceMonitor", "PrometheusRule", "NetworkPolicy"):
+    for kind in ("CronJob", "Job", "Ingress", "ServiceMonitor", "PrometheusRule", "NetworkPolicy"):
         assert kinds.count(kind) == 1, kind
     assert (kinds.count("PersistentVolumeClaim"), kinds.count("ConfigMap")) == (2, 2)
     (rules,) = of_kind(found["objects"], "PrometheusRule")
