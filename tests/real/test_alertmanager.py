@@ -16,7 +16,7 @@ import pytest
 import receivers
 from real_servers import found, free_port
 from receivers import until
-from test_monitor import Monitor
+from test_monitor_runs import Monitor
 
 from llm_latency_lens.testing.config import SimConfig
 from llm_latency_lens.testing.process import start_simulator

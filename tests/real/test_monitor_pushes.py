@@ -16,7 +16,7 @@ import receivers
 from prometheus_client.parser import text_string_to_metric_families
 from real_servers import free_port
 from receivers import Receiver, until
-from test_monitor import Monitor
+from test_monitor_runs import Monitor
 from test_receivers import queried, samples, without
 
 from llm_latency_lens.testing.config import SimConfig
