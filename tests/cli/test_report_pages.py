@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from command_shell import Shell
 
+from llm_latency_lens import report
 from llm_latency_lens.report.html import page
 
 
@@ -120,6 +121,7 @@ def test_without_the_extra_it_says_what_to_install(shell: Shell, monkeypatch: py
             raise ModuleNotFoundError("No module named 'vl_convert'", name="vl_convert")
         return usual(name, *args)
 
+    monkeypatch.setattr(report, "html", report.html)  # what is imported anew must not stay there
     for name in [name for name in sys.modules if ".report.html" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", without)
