@@ -291,6 +291,13 @@ def waits(name: str, address: str, count: str) -> list[dict[str, Any]]:
     return seen(callback)
 
 
+def wait_for(callback: Any, count: int) -> None:
+    """Until the callback has been told of so many calls."""
+    deadline = time.monotonic() + 20
+    while len(callback.seen) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def local() -> dict[str, Any]:
     """Models in this process."""
     import litellm
@@ -307,10 +314,12 @@ def local() -> dict[str, Any]:
     found["langchain"] = handler
     logger = litellm_callback()
     list(litellm.completion("openai/sim", MESSAGES, mock_response="hello you", stream=True))
+    wait_for(logger, 1)  # LiteLLM tells of what has ended in threads, in any order
     litellm.completion("openai/sim", MESSAGES, mock_response="hello you")
+    wait_for(logger, 2)
     with suppress(Exception):
         litellm.completion("openai/sim", MESSAGES, mock_response="litellm.RateLimitError")
-    time.sleep(1)
+    wait_for(logger, 3)
     found["litellm"] = logger
     events = llamaindex_callback()
     list(MockLLM().stream_chat(_li_messages()))
