@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -55,6 +55,9 @@ class History:
         self._files = tending.Files(self._journal, history / "probes", history / "hours", engine)
         self._lock = _prepared(folder, self._files)
         self._tending = threading.Lock()
+        self._tended = replace(self._files, engine=tables.Engine(history / "packing"))
+        """With a DuckDB of its own, which is closed behind what it did: open, it would keep the
+        memory that packing took."""
         self._appender = Appender(_MOST_WAITING)
         self._questions = Questions(self._files, lambda: list(self._appender.waiting))
         self._stamp = ""
@@ -94,7 +97,10 @@ class History:
         try:
             with self._tending:
                 now_unix_ns, lock = self._clock.realtime_ns(), self._questions.lock
-                tending.tend(self._files, self.retention, stamp, now_unix_ns, lock)
+                try:
+                    tending.tend(self._tended, self.retention, stamp, now_unix_ns, lock)
+                finally:
+                    self._tended.engine.close()
             self._trouble = None
         except (StoreError, OSError) as error:
             self._trouble = str(error)
